@@ -1,0 +1,7 @@
+"""`python -m llm_actors`."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())

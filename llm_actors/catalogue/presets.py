@@ -1,0 +1,148 @@
+"""Providers and their models, as data.
+
+above it   registry.py
+below it   endpoints.py (wires), chat's wire models
+
+A preset holds what a family has in common: where it is, how it is spoken to, where its key is, and what an id that is not in its rows can
+do. Rows say what is known of single models. Facts of OpenAI's rows: its model pages, and the peer's list (llm 0.36), as of 2026-10.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from llm_actors.chat.wire_model import wire_pair
+from llm_actors.providers.protocol import Endpoint, Provider
+
+from .address import check_address
+from .endpoints import PICTURES, provider_of
+from .model_with_aliases import ModelWithAliases, pair_of
+from .shelf import Resolver, Shelf
+
+_SEEN_AND_READ = PICTURES | {"application/pdf"}
+_NOTHING: frozenset[str] = frozenset()
+
+_KEPT = (
+    256  # pairs of ids without a row that are kept for the next look-up; a program that asks for more makes them anew
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: its id (ours and the wire's), aliases, and what it can do."""
+
+    model_id: str
+    aliases: tuple[str, ...] = ()
+    attachment_types: frozenset[str] = _SEEN_AND_READ
+    supports_schema: bool = True
+    supports_tools: bool = True
+    can_stream: bool = True
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One provider. `name` is also the prefix of its family (`openai/ANY-ID`) and the name of its key in keys.json."""
+
+    name: str
+    wire: str
+    base_url: str
+    base_url_var: str | None
+    key_env_var: str
+    rows: tuple[Row, ...]
+    dialect: str | None = None
+
+
+def _plain(*model_ids: str) -> tuple[Row, ...]:
+    return tuple(Row(model_id) for model_id in model_ids)
+
+
+OPENAI = Preset(
+    name="openai",
+    wire="openai-chat",
+    base_url="https://api.openai.com/v1",
+    base_url_var="OPENAI_BASE_URL",
+    key_env_var="OPENAI_API_KEY",
+    rows=(
+        Row("gpt-4o", ("4o",)),
+        Row("gpt-4o-mini", ("4o-mini",)),
+        Row("gpt-4.1", ("4.1",)),
+        Row("gpt-4.1-mini", ("4.1-mini",)),
+        Row("gpt-4.1-nano", ("4.1-nano",)),
+        Row("gpt-3.5-turbo", ("3.5", "chatgpt"), attachment_types=_NOTHING, supports_schema=False),
+        Row("gpt-3.5-turbo-16k", ("chatgpt-16k", "3.5-16k"), attachment_types=_NOTHING, supports_schema=False),
+        Row("gpt-4", ("4", "gpt4"), attachment_types=_NOTHING, supports_schema=False),
+        Row("gpt-4-turbo", ("gpt-4-turbo-preview", "4-turbo", "4t"), supports_schema=False),
+        Row("gpt-4-turbo-2024-04-09", supports_schema=False),
+        Row("o1", can_stream=False),
+        Row("o1-2024-12-17", can_stream=False),
+        Row("o3-mini", attachment_types=_NOTHING),
+        *_plain("o3", "o4-mini"),
+        *_plain("gpt-5", "gpt-5-mini", "gpt-5-nano"),
+        *_plain("gpt-5-2025-08-07", "gpt-5-mini-2025-08-07", "gpt-5-nano-2025-08-07"),
+        *_plain("gpt-5.1", "gpt-5.2", "gpt-5.2-chat-latest"),
+        *_plain("gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano"),
+        *_plain("gpt-5.4-2026-03-05", "gpt-5.4-mini-2026-03-17", "gpt-5.4-nano-2026-03-17"),
+        *_plain("gpt-5.5", "gpt-5.5-2026-04-23", "gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna"),
+    ),
+)
+
+PRESETS = (OPENAI,)
+
+
+class PresetModels:
+    """Makes the models of one preset, and keeps them. Any thread: at worst a pair is made twice, and one is kept."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+        self._rows = {row.model_id: row for row in preset.rows}
+        self._made: dict[tuple[str, str], ModelWithAliases] = {}
+        self._provider: Provider | None = None
+
+    def by_row(self, row: Row) -> Callable[[], ModelWithAliases]:
+        """What makes the model of a row."""
+        return partial(self._make, row.model_id, row)
+
+    def by_prefix(self) -> Resolver:
+        """The resolver of `openai/ANY-ID`: the row's model for an id that has one, else one that is taken to be able to do everything."""
+        return self._resolve
+
+    def _resolve(self, name: str) -> ModelWithAliases | None:
+        wire_id = name.removeprefix(f"{self.preset.name}/")
+        if not wire_id:
+            return None
+        row = self._rows.get(wire_id)
+        return self._make(wire_id, row) if row is not None else self._make(name, Row(wire_id))
+
+    def _make(self, model_id: str, row: Row) -> ModelWithAliases:
+        # The environment is read at each look-up, so that a program may set it after its imports.
+        preset = self.preset
+        base_url = (os.environ.get(preset.base_url_var) if preset.base_url_var else None) or preset.base_url
+        made = self._made.get((model_id, base_url))
+        if made is not None:
+            return made
+        self._provider = self._provider or provider_of(preset.wire, preset.name, preset.dialect)
+        pair = wire_pair(
+            model_id,
+            provider=self._provider,
+            endpoint=Endpoint(check_address(base_url, preset.base_url_var or "base_url")),
+            wire_id=row.model_id,
+            needs_key=preset.name,
+            key_env_var=preset.key_env_var,
+            attachment_types=row.attachment_types,
+            supports_schema=row.supports_schema,
+            supports_tools=row.supports_tools,
+            can_stream=row.can_stream,
+        )
+        if len(self._made) >= _KEPT:
+            self._made.clear()
+        return self._made.setdefault((model_id, base_url), pair_of(pair, aliases=row.aliases))
+
+
+def fill(shelf: Shelf) -> None:
+    """Puts all presets on a shelf; nothing is made yet."""
+    for preset in PRESETS:
+        models = PresetModels(preset)
+        for row in preset.rows:
+            shelf.add((row.model_id,), row.aliases, models.by_row(row))
+        shelf.register_prefix(f"{preset.name}/", models.by_prefix())

@@ -1,0 +1,132 @@
+"""The user's folder, and its files: read when they have changed, written in one move.
+
+above it   aliases.py, keys.py
+below it   errors
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from llm_actors.errors import UserFileError
+
+T = TypeVar("T")
+
+_APP = "io.datasette.llm"  # the peer's folder: keys and aliases saved with it are found here
+
+
+def user_dir() -> Path:
+    """The folder of keys.json, aliases.json and default_model.txt; made if missing. Any thread.
+
+    `$LLM_USER_PATH`, else the platform's folder for the peer's application data (as click's `get_app_dir("io.datasette.llm")` has it).
+    Raises `OSError` when it can't be made.
+    """
+    path = Path(_folder())
+    path.mkdir(exist_ok=True, parents=True)
+    return path
+
+
+def _folder() -> str:
+    own = os.environ.get("LLM_USER_PATH")
+    if own:
+        return own
+    if sys.platform == "win32":
+        return os.path.join(os.environ.get("APPDATA") or os.path.expanduser("~"), _APP)  # noqa: PTH111, PTH118 - a look-up is microseconds
+    if sys.platform == "darwin":
+        return os.path.join(os.path.expanduser("~/Library/Application Support"), _APP)  # noqa: PTH111, PTH118 - as above
+    return os.path.join(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), _APP)  # noqa: PTH111, PTH118 - as above
+
+
+class UserFile(Generic[T]):
+    """One file of the user's folder, read again only when it has changed (its inode, size or time of change). Any thread.
+
+    `parse` gives the value of its text, and raises `ValueError` with a reason that shows nothing of the text. A missing file has the
+    value `missing`. Reading makes no folder.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], T], missing: T) -> None:
+        self.name = name
+        self._parse = parse
+        self._missing = missing
+        self._seen: tuple[object, T | None, str | None] | None = None  # replaced whole, so threads need no lock
+
+    def __repr__(self) -> str:
+        return f"UserFile({self.name!r})"
+
+    def read(self) -> T:
+        """Its value; to be left as it is. Raises `UserFileError`."""
+        value, fault = self.look()
+        if value is None:
+            msg = f"{self.path()} {fault}. It is left as it is: repair or remove it"
+            raise UserFileError(msg)
+        return value
+
+    def look(self) -> tuple[T | None, str | None]:
+        """Its value, or None and what is wrong with it."""
+        path = self.path()
+        try:
+            stat = os.stat(path)  # noqa: PTH116 - a third of a Path's time, at each look-up
+        except FileNotFoundError:
+            return self._missing, None
+        except OSError as error:
+            return None, f"can't be read: {error.strerror}"
+        stamp = (path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        seen = self._seen
+        if seen is None or seen[0] != stamp:
+            seen = self._seen = (stamp, *self._load(path))
+        return seen[1], seen[2]
+
+    def path(self) -> str:
+        """Where it is, or would be."""
+        return os.path.join(_folder(), self.name)  # noqa: PTH118 - as above
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return os.path.exists(self.path())  # noqa: PTH110 - as above
+
+    def write(self, text: str) -> None:
+        """Replaces the file in one move: a reader sees the old text or the new, never a part. Two writers at once: the last one wins."""
+        folder = user_dir()
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{self.name}-", dir=folder)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(folder / self.name)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        self._seen = None  # a second write within one tick of the file system's clock may leave the same stamp
+
+    def remove(self) -> None:
+        """Deletes the file, if it is there."""
+        Path(self.path()).unlink(missing_ok=True)
+
+    def _load(self, path: str) -> tuple[T | None, str | None]:
+        # The fault leaves as text: an exception from here would carry the content, and with it keys, in its frames or its `doc`.
+        try:
+            return self._parse(Path(path).read_text(encoding="utf-8")), None
+        except UnicodeDecodeError:
+            return None, "is not UTF-8 text"
+        except ValueError as error:
+            return None, str(error)
+        except OSError as error:
+            return None, f"can't be read: {error.strerror}"
+
+
+def json_names(text: str) -> dict[str, str]:
+    """The names and texts of a JSON object. Raises `ValueError` with the place of the fault, without its text."""
+    try:
+        plain = json.loads(text)
+    except json.JSONDecodeError as error:
+        fault = f"is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}"
+    else:
+        if isinstance(plain, dict) and all(isinstance(value, str) for value in plain.values()):
+            return plain
+        fault = "is not a JSON object of names and texts"
+    raise ValueError(fault)

@@ -1,0 +1,127 @@
+"""From the keyword arguments of `prompt()` and `chain()` to a checked copy: all that can be wrong is said at the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from llm_actors.errors import OptionsError, options_error
+from llm_actors.messages import Attachment, Message, Options, Prompt, ToolResult
+
+from . import attachments as attachments_
+from .schema import decoder_for, schema_from
+from .sent_prompt import SentPrompt
+from .tools import ServerSideTool, resolve_tools
+
+if TYPE_CHECKING:
+    from .model import AnyModel
+
+
+def ask(
+    model: AnyModel,
+    text: str | Prompt | None,
+    *,
+    fragments: Sequence[str] | None = None,
+    attachments: Sequence[Attachment] | None = None,
+    system: str | None = None,
+    system_fragments: Sequence[str] | None = None,
+    messages: Sequence[Message] | None = None,
+    stream: bool = True,
+    schema: Any = None,
+    tools: Sequence[Any] = (),
+    tool_results: Sequence[ToolResult] | None = None,
+    options: Mapping[str, Any] | Options | None = None,
+    hide_reasoning: bool = False,
+    timeout: float | None = None,
+    chain: bool = False,
+    keywords: Mapping[str, Any] | None = None,
+) -> SentPrompt:
+    """The prompt, checked against what the model can do.
+
+    Raises OptionsError, AttachmentError, ValueError (schema, tools, server-side tools the model does not have), TypeError (`Invalid tool:
+    X`).
+    """
+    if isinstance(text, Prompt):
+        return from_prompt(model, text)
+    found = resolve_tools(tools)
+    files = list(attachments or ())
+    _check(model, found, schema, files, timeout)
+    said = Prompt(
+        text=text,
+        fragments=tuple(fragments or ()),
+        system_text=system,
+        system_fragments=tuple(system_fragments or ()),
+        attachments=files,
+        given_messages=list(messages) if messages is not None else None,
+        schema=schema_from(schema) if schema is not None else None,
+        tools=list(found),
+        tool_results=list(tool_results or ()),
+        stream=stream,
+        hide_reasoning=hide_reasoning,
+        chain=chain,
+        timeout=timeout,
+    )
+    return SentPrompt(said, options=_options(model, options, keywords or {}), tools=found, reader=_reader(schema))
+
+
+def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachment], timeout: float | None) -> None:
+    """Raises, in the peer's words, for what the model can't do."""
+    if tools and not model.supports_tools:
+        msg = f"{model} does not support tools"
+        raise ValueError(msg)
+    _check_server_tools(model, tools)
+    if schema is not None and not model.supports_schema:
+        msg = f"{model} does not support schemas"
+        raise ValueError(msg)
+    attachments_.check(files, model.attachment_types, str(model))
+    if timeout is not None and timeout <= 0:
+        msg = f"timeout is in seconds and more than 0, not {timeout!r}"
+        raise ValueError(msg)
+
+
+def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
+    """A Prompt that came as a message."""
+    return ask(
+        model,
+        prompt.text,
+        fragments=prompt.fragments,
+        attachments=prompt.attachments,
+        system=prompt.system_text,
+        system_fragments=prompt.system_fragments,
+        messages=prompt.given_messages,
+        stream=prompt.stream,
+        schema=prompt.schema,
+        tools=prompt.tools,
+        tool_results=prompt.tool_results,
+        options=prompt.options,
+        hide_reasoning=prompt.hide_reasoning,
+        timeout=prompt.timeout,
+        chain=prompt.chain,
+    )
+
+
+def _options(model: AnyModel, options: Mapping[str, Any] | Options | None, keywords: Mapping[str, Any]) -> Options:
+    given: dict[str, Any] = (
+        dict(msgspec.to_builtins(options)) if isinstance(options, msgspec.Struct) else dict(options or {})
+    )
+    twice = sorted(set(given) & set(keywords))
+    if twice:
+        msg = f"Got values for these options both in options= and as keyword arguments: {twice}"
+        raise OptionsError(msg)
+    try:
+        return msgspec.convert({**given, **keywords}, model.Options)
+    except msgspec.ValidationError as error:
+        raise options_error(error, model.Options.__struct_fields__) from None
+
+
+def _check_server_tools(model: AnyModel, tools: list[Any]) -> None:
+    for tool in tools:
+        if isinstance(tool, ServerSideTool) and not isinstance(tool, model.supported_server_side_tools):
+            msg = f"Model {model.model_id!r} does not support server-side tool {tool.name!r}. Run: llm-actors models"
+            raise ValueError(msg)  # noqa: TRY004 - the peer's error: the type is right, the model can't use it
+
+
+def _reader(schema: Any) -> Callable[[str], Any] | None:
+    return decoder_for(schema) if schema is not None else None

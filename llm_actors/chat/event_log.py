@@ -1,0 +1,400 @@
+"""The event log behind every response: what has arrived, in order, for any number of readers.
+
+One writer, the conversation's loop; readers on any loop and in any thread, early or late. A reader brings its own wake-up, a
+`runtime.Future`: an append wakes those who wait and nobody else, one wake-up for all that one network read brought. No lock: the writer
+appends items before it takes the list of waiters, a reader joins that list before it looks again, so one of the two always sees the
+other.
+
+    open      items arrive
+    sealed    the turn is over: no more items, `on_done` callbacks run; they may read
+    released  the callbacks have had their turn: readers waiting for the end go on
+
+After the seal the items are folded (fold.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from llm_actors.errors import IncompleteAnswerError, LoopClosedError, ResponseCancelledError, TurnError
+from llm_actors.messages import Item, Message, StreamEvent, TextPart, Usage
+from llm_actors.runtime import Future, Loop
+
+from .fold import Fold
+from .history import CallRecord, History
+
+if TYPE_CHECKING:
+    from .callbacks import Callback
+    from .model import AnyModel
+    from .sent_prompt import SentPrompt
+    from .subscription import Subscription
+
+logger = logging.getLogger("llm_actors.chat")
+
+_sealing = threading.Lock()
+"""One for all logs: taken for a few instructions at a seal, a registration and a wait, never while anything runs."""
+
+in_callback: ContextVar[EventLog | None] = ContextVar("llm_actors_in_callback", default=None)
+"""The log whose on_done callback we are in: it may read before the release."""
+
+ENDED_EARLY = frozenset({"length", "content_filter", "refusal"})
+
+
+class EventLog:
+    """See the head of this file. `origin` is the conversation that feeds it: it delivers unposted prompts and takes cancels."""
+
+    __slots__ = (
+        "__weakref__",
+        "_end_waiters",
+        "_fold",
+        "_inside",
+        "_items",
+        "_last",
+        "_separate",
+        "_traceback",
+        "_waiters",
+        "callbacks",
+        "chain",
+        "detached",
+        "error",
+        "history",
+        "id",
+        "loop",
+        "messages",
+        "model",
+        "origin",
+        "prompt",
+        "read",
+        "records",
+        "released",
+        "sealed",
+        "seconds",
+        "started",
+        "subscribers",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        prompt: SentPrompt,
+        model: AnyModel,
+        origin: Origin | None,
+        *,
+        chain: bool = False,
+        detached: bool = False,
+    ) -> None:
+        self.id = id
+        self.prompt = prompt
+        self.model = model
+        self.origin = origin
+        self.chain = chain
+        self.detached = detached
+        self.loop: Loop | None = None
+        self.error: BaseException | None = None
+        self.sealed = self.released = self.read = False
+        self.records: list[CallRecord] = []
+        self.messages: list[Message] = []
+        self.history: History | None = None
+        self.started = ""
+        self.seconds = 0.0
+        self.callbacks: list[Callback] = []
+        self.subscribers: list[Subscription] = []
+        self._items: list[Item] = []
+        self._fold: Fold | None = None
+        self._waiters: list[Future[None]] = []
+        self._end_waiters: list[Future[None]] = []
+        self._inside = 0
+        self._traceback: Any = None
+        self._last = ""
+        self._separate = False
+
+    # ---- the writer's side: the conversation's loop only --------------------------------------------------------------------
+
+    def write(self, items: Iterable[Item]) -> None:
+        """Appends what one read brought, and wakes who waits."""
+        first = len(self._items)
+        for item in items:
+            if isinstance(item, str):
+                if self._separate:
+                    self._separate = False
+                    # The peer shows one blank between two rounds where neither side has white space; it is in no message.
+                    if self._last and not self._last[-1].isspace() and not item[:1].isspace():
+                        self._items.append(StreamEvent("separator", " "))
+                if item:
+                    self._last = item
+            elif item.type == "round":
+                self._separate = True
+            self._items.append(item)
+        self._wake()
+        if self.subscribers:
+            fresh = self._items[first:]
+            for subscriber in list(self.subscribers):
+                subscriber.items(first, fresh)
+
+    def seal(self, error: BaseException | None, messages: list[Message], records: list[CallRecord]) -> list[Callback]:
+        """The turn is over. Folds the items; only callbacks may read the end before `release()`. Gives the callbacks to start."""
+        self.error = error
+        self._traceback = error.__traceback__ if error is not None else None
+        self.messages = messages
+        self.records = records
+        texts = [part.text for part in messages[-1].parts if isinstance(part, TextPart)] if messages else []
+        self._fold = Fold(self._items, texts[0] if len(texts) == 1 else None)
+        self._items = []
+        with _sealing:
+            self.sealed = True
+            callbacks, self.callbacks = self.callbacks, []
+        self._wake()
+        return callbacks
+
+    def release(self) -> None:
+        """Lets the readers that wait for the end go on."""
+        self.released = True
+        for subscriber in self.subscribers:
+            subscriber.end()
+        self.subscribers = []
+        waiters, self._end_waiters = self._end_waiters, []
+        for waiter in waiters:
+            _wake(waiter)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                _wake(waiter)
+
+    # ---- the readers' side: any thread, any loop ----------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._fold) if self._fold is not None else len(self._items)
+
+    def since(self, number: int) -> Iterator[Item]:
+        """The items from this number on, as far as they are here."""
+        items = self._items
+        fold = self._fold
+        return fold.since(number) if fold is not None else iter(items[number:])
+
+    def more(self, number: int) -> Future[None] | None:
+        """None when there is something past `number` or no more will come; else a future, after which it is to be asked again."""
+        self.deliver()
+        if len(self) > number or self.sealed or self.over():
+            return None
+        waiter: Future[None] = Future(self.loop)
+        self._waiters.append(waiter)
+        if len(self) > number or self.sealed:
+            _wake(waiter)
+        return waiter
+
+    def end(self) -> Future[None] | None:
+        """None when the turn is over and its callbacks have had their turn; else a future to wait for."""
+        self.deliver()
+        if self.over():
+            return None
+        waiter: Future[None] = Future(self.loop)
+        self._end_waiters.append(waiter)
+        if self.over():
+            _wake(waiter)
+        return waiter
+
+    def taken(self, answer: Future[None]) -> None:
+        """The conversation has taken the prompt in, or can't any more: then that is the turn's end. Any thread."""
+        try:
+            answer.get(timeout=0)
+        except Exception as error:  # noqa: BLE001 - whatever it is, readers must hear of it
+            cause = error.__cause__
+            self.seal(cause if isinstance(cause, LoopClosedError) else error, [], [])
+            self.release()
+
+    def over(self) -> bool:
+        """Whether the reader that asks may see the end."""
+        loop = self.loop
+        if loop is not None and not self.released and loop.closed:
+            self._lost()
+        return self.released or (self.sealed and in_callback.get() is self)
+
+    def _lost(self) -> None:
+        """The loop was closed under the turn, without its shutdown: whoever touches the log first ends it."""
+        if self.origin is not None:
+            self.origin.lost()
+        if not self.sealed:
+            self.seal(LoopClosedError("the event loop that worked on this response was closed"), [], [])
+        self.release()
+
+    def deliver(self) -> None:
+        """Posts the prompt if it was written down while no loop ran."""
+        if self.loop is None and not self.sealed and self.origin is not None:
+            self.origin.deliver()
+
+    async def wait(self, waiter: Future[None] | None) -> None:
+        """Waits on what `more()` or `end()` gave. Cancelled while waiting, it gives the turn up if nobody else wants it."""
+        if waiter is None:
+            return
+        self._count(1)
+        try:
+            await waiter
+        except BaseException as error:
+            self._give_up(waiter, error)
+            raise
+        finally:
+            self._count(-1)
+
+    def block(self, waiter: Future[None] | None) -> None:
+        """The same from a thread: Ctrl-C while it waits gives the turn up."""
+        if waiter is None:
+            return
+        self._count(1)
+        try:
+            waiter.get()
+        except BaseException as error:
+            self._give_up(waiter, error)
+            raise
+        finally:
+            self._count(-1)
+
+    async def ended(self) -> EventLog:
+        """Waits for the end of the turn; gives the log itself."""
+        await self.wait(self.end())
+        return self
+
+    def ended_blocking(self) -> EventLog:
+        """The same from a thread."""
+        self.block(self.end())
+        return self
+
+    async def checked(self) -> None:
+        """Waits for the end of the turn; raises its error."""
+        (await self.ended()).check()
+
+    async def after(self, number: int, *, check: bool = False) -> list[Item]:
+        """Waits for items from this number on and gives all that are there; none when no more will come.
+
+        `check`: raises the turn's error then.
+        """
+        while (waiter := self.more(number)) is not None:
+            await self.wait(waiter)
+        items = list(self.since(number))
+        if check and not items:
+            await self.checked()
+        return items
+
+    def after_blocking(self, number: int, *, check: bool = False) -> list[Item]:
+        """The same from a thread."""
+        while (waiter := self.more(number)) is not None:
+            self.block(waiter)
+        items = list(self.since(number))
+        if check and not items:
+            self.ended_blocking().check()
+        return items
+
+    def _count(self, change: int) -> None:
+        with _sealing:
+            self._inside += change
+
+    def _give_up(self, waiter: Future[None], error: BaseException) -> None:
+        for waiters in (self._waiters, self._end_waiters):
+            with contextlib.suppress(ValueError):
+                waiters.remove(waiter)
+        if isinstance(error, Exception | GeneratorExit):  # it can't wait here, or was dropped: that only stops reading
+            return
+        # Who waits is counted, not looked up among the waiters: one that was woken a moment ago and has not run yet waits too.
+        with _sealing:
+            lonely = not (self.callbacks or self._inside > 1 or self.subscribers)
+        if lonely and not self.detached:
+            self.cancel(ResponseCancelledError("the only task or thread that waited for this response was cancelled"))
+
+    def cancel(self, error: BaseException | None = None) -> EventLog:
+        """Asks the turn to end; gives the log itself, whose end tells when nothing of it is left."""
+        if not self.sealed and self.origin is not None:
+            self.origin.cancel(self, error or ResponseCancelledError("the response was cancelled"))
+        return self
+
+    def on_done(self, callback: Callback) -> bool:
+        """Registers a callback; False when the turn is over already, so that the caller runs it."""
+        with _sealing:
+            if not self.sealed:
+                self.callbacks.append(callback)
+                return True
+        return False
+
+    # ---- what it came to ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raises the turn's error if it has one: a partial answer is never handed out as a complete one (C3)."""
+        self.read = True
+        if self.error is not None:
+            # The traceback it came with: each raise would else add its own frames to it, for as long as somebody reads.
+            raise self.error.with_traceback(self._traceback)
+
+    def check_whole(self, what: str) -> None:
+        """Raises IncompleteAnswerError where the provider itself ended the answer early: it is complete as sent, but not `what`."""
+        self.check()
+        record = self.records[-1] if self.records else None
+        if record is not None and (record.stop_reason in ENDED_EARLY or record.cut_calls):
+            why = f"stop_reason {record.stop_reason!r}"
+            text = f"the provider ended this answer early ({why}), so it is no whole {what}; text() has what it sent"
+            raise IncompleteAnswerError(text)
+
+    def text_so_far(self) -> str:
+        """All text that has arrived, with a chain's separators."""
+        fold = self._fold
+        if fold is not None and not any(shown(event) for event in fold.events):
+            return fold.text
+        return "".join([item if isinstance(item, str) else item.chunk for item in self.since(0) if shown(item)])
+
+    def usage(self) -> Usage:
+        """The tokens of all model calls together."""
+        total = Usage()
+        for record in self.records:
+            if record.usage is not None:
+                total += record.usage
+        return total
+
+    def __del__(self) -> None:
+        """A failure that nobody looked at is logged once, when nobody can any more."""
+        error = getattr(self, "error", None)
+        if error is not None and not self.read and not isinstance(error, TurnError):
+            logger.error("response %s failed and nobody read it", self.id, exc_info=error)
+
+    @property
+    def last(self) -> CallRecord | None:
+        """The record of the latest model call, if one has ended."""
+        return self.records[-1] if self.records else None
+
+
+class Origin:
+    """What a log knows of its conversation."""
+
+    __slots__ = ()
+
+    def deliver(self) -> None:
+        """Posts the prompts that were written down while no loop ran."""
+        raise NotImplementedError
+
+    def cancel(self, log: EventLog, error: BaseException) -> None:
+        """Ends the turn that feeds this log. Any thread."""
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """The loop it was bound to is closed: ends all turns that were there."""
+        raise NotImplementedError
+
+    @property
+    def id(self) -> str:
+        """The conversation's id."""
+        raise NotImplementedError
+
+
+def shown(item: Item) -> bool:
+    """Whether this item is part of the text that a reader sees."""
+    return isinstance(item, str) or item.type in ("text", "separator")
+
+
+def _wake(waiter: Future[None]) -> None:
+    with contextlib.suppress(queue.Full):  # woken already, by the other of writer and reader
+        waiter.set(None)

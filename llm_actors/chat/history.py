@@ -1,0 +1,364 @@
+"""What was said in one conversation: append-only, shared by its forks, valid at every moment.
+
+    Entry      one thing that happened, linked to the one before it: forks share all they have in common
+    History    a head; appending makes a new head, `fork()` copies one pointer
+    repair()   makes any list of messages valid for every provider: it is the only way out of here
+
+Entries are what the journal stores, in the order they happened: the prompt before the call, the answer before it is acknowledged, each tool
+result as it comes. Messages are what a model reads, and they are made from the entries when asked. Between the answer that asks for tools
+and the last result the entries alone would be invalid (C2), so the view answers an open call with a result marked `pending`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from llm_actors.errors import DeadlineExceededError, LoopClosedError, ResponseCancelledError
+from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolResult, ToolResultPart, Usage
+from llm_actors.messages.parts import AttachmentPart, ReasoningPart, TextPart
+
+OWN_METADATA = "llm_actors"
+"""The key of our own marks in `provider_metadata`; no provider is sent it."""
+
+_NOT_EXECUTED = "NotExecuted"
+
+Interruption: TypeAlias = Literal["cancelled", "deadline", "failed", "loop closed"]
+
+
+class CallRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One model call, as far as a Response needs it later. Times: `started` ISO 8601 in UTC, `seconds` monotonic."""
+
+    id: str
+    prompt: str = ""
+    system: str = ""
+    model: str = ""
+    usage: Usage | None = None
+    started: str = ""
+    seconds: float = 0.0
+    stop_reason: str | None = None
+    request_id: str | None = None
+    resolved_model: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    cut_calls: tuple[ToolCall, ...] = ()
+    raw: dict[str, Any] | None = None
+
+
+class Said(msgspec.Struct, frozen=True, tag="said"):
+    """A system or user message of a turn."""
+
+    turn: str
+    message: Message
+
+
+class Answered(msgspec.Struct, frozen=True, tag="answered"):
+    """A model's output, and the record of the call. `interrupted`: it is what arrived before the turn ended."""
+
+    turn: str
+    messages: tuple[Message, ...]
+    record: CallRecord
+    interrupted: Interruption | None = None
+
+
+class Returned(msgspec.Struct, frozen=True, tag="returned"):
+    """The result of one tool call. Its attachments go to the model as a user message behind the results."""
+
+    turn: str
+    part: ToolResultPart
+
+
+class Withdrawn(msgspec.Struct, frozen=True, tag="withdrawn"):
+    """The turn ended before anything came of it: its messages don't count. The next prompt finds the history as it was.
+
+    The alternative, leaving the unanswered prompt in, would send it twice when the caller tries again.
+    """
+
+    turn: str
+
+
+class Replaced(msgspec.Struct, frozen=True, tag="replaced"):
+    """`messages=` was given: the history begins anew with these."""
+
+    turn: str
+    messages: tuple[Message, ...]
+
+
+Entry: TypeAlias = Said | Answered | Returned | Withdrawn | Replaced
+
+
+class _Link(msgspec.Struct, frozen=True):
+    before: _Link | None
+    entry: Entry
+
+
+class History:
+    """The entries of one conversation. Its loop only, but for `fork()` and reading, which any thread may do."""
+
+    __slots__ = ("_head",)
+
+    def __init__(self, head: _Link | None = None) -> None:
+        self._head = head
+
+    def append(self, entry: Entry) -> None:
+        """Adds one entry. O(1)."""
+        self._head = _Link(self._head, entry)
+
+    def fork(self) -> History:
+        """A history with the same past and a future of its own. O(1): the past is shared."""
+        return History(self._head)
+
+    def entries(self) -> list[Entry]:
+        """All that counts, oldest first: from the last `Replaced` on, without withdrawn turns."""
+        return [link.entry for link in self._links()]
+
+    def _links(self) -> list[_Link]:
+        found: list[_Link] = []
+        withdrawn: set[str] = set()
+        link = self._head
+        while link is not None:
+            entry = link.entry
+            if type(entry) is Withdrawn:
+                withdrawn.add(entry.turn)
+            elif entry.turn not in withdrawn:
+                found.append(link)
+                if type(entry) is Replaced:
+                    break
+            link = link.before
+        found.reverse()
+        return found
+
+    def messages(self) -> list[Message]:
+        """The conversation as a model may read it: valid for every provider, at every moment (C2)."""
+        return repair(raw_messages(self.entries()))
+
+    def found_by(self, prompt: Prompt) -> tuple[list[ToolCall], str]:
+        """What a turn finds: the calls that are open once the prompt's results are given, and the system prompt in force.
+
+        With `messages=` these count, not what was said before.
+        """
+        given = prompt.given_messages
+        before = raw_messages(self.entries()) if given is None else given
+        system = next((message.text for message in reversed(before) if message.role == "system"), "")
+        results = [result_part(result) for result in prompt.tool_results]
+        return open_calls([*before, Message("tool", [*results])]), system
+
+    def records(self, turn: str | None = None) -> list[tuple[Answered, History]]:
+        """Each complete model call (of one turn) with the history before it, in the order of the turns. O(n): the past is shared."""
+        return [
+            (link.entry, History(link.before))
+            for link in self._links()
+            if type(link.entry) is Answered and link.entry.interrupted is None and turn in (None, link.entry.turn)
+        ]
+
+    def asked(self, turn: str) -> tuple[list[Message], list[ToolResultPart]]:
+        """What the next model call of this turn was asked: what was said since its last answer, and the results in call order."""
+        said: list[Message] = []
+        results: list[ToolResultPart] = []
+        link = self._head
+        while link is not None and isinstance(link.entry, Said | Returned) and link.entry.turn == turn:
+            if type(link.entry) is Said:
+                said.insert(0, link.entry.message)
+            elif type(link.entry) is Returned:
+                results.insert(0, link.entry.part)
+            link = link.before
+        calls = link.entry.messages if link is not None and isinstance(link.entry, Answered | Replaced) else ()
+        return said, [part for part in _in_call_order([*calls], results) if part.exception != _NOT_EXECUTED]
+
+    def __bool__(self) -> bool:
+        return self._head is not None
+
+    def __repr__(self) -> str:
+        return f"<History of {len(self.entries())} entries>"
+
+
+def raw_messages(entries: Iterable[Entry]) -> list[Message]:
+    """The messages of the entries as they are: results in one tool message behind their calls, in call order; files behind it."""
+    messages: list[Message] = []
+    results: list[ToolResultPart] = []
+
+    def flush() -> None:
+        if results:
+            messages.extend(_result_messages(_in_call_order(messages, results)))
+            results.clear()
+
+    for entry in entries:
+        if type(entry) is Returned:
+            results.append(entry.part)
+            continue
+        flush()
+        if type(entry) is Said:
+            messages.append(entry.message)
+        elif type(entry) is Answered or type(entry) is Replaced:
+            messages.extend(entry.messages)
+    flush()
+    return messages
+
+
+def _in_call_order(messages: list[Message], results: list[ToolResultPart]) -> list[ToolResultPart]:
+    order = {
+        part.tool_call_id: place
+        for message in messages[-8:]
+        for place, part in enumerate(message.parts)
+        if type(part) is ToolCallPart
+    }
+    return sorted(results, key=lambda result: order.get(result.tool_call_id, len(order)))
+
+
+def _result_messages(results: list[ToolResultPart]) -> Iterator[Message]:
+    yield Message("tool", [msgspec.structs.replace(part, attachments=[]) for part in results])
+    files = [AttachmentPart(attachment) for part in results for attachment in part.attachments]
+    if files:
+        yield Message("user", [*files])
+
+
+def repair(messages: Iterable[Message]) -> list[Message]:
+    """The same conversation, valid for every provider.
+
+    Each call that the provider did not run itself has exactly one result, directly behind its assistant message; results without a call,
+    second results, empty texts and empty messages are gone. An open call gets a result marked `pending`: see `open_calls()`.
+    """
+    source = list(messages)
+    valid: list[Message] = []
+    place = 0
+    while place < len(source):
+        message = source[place]
+        place += 1
+        if message.role == "tool":  # results that no call directly before them asked for
+            continue
+        parts = [part for part in message.parts if not _is_empty(part)]
+        if len(parts) != len(message.parts):
+            message = Message(message.role, parts, message.provider_metadata)
+        if not parts:
+            continue
+        valid.append(message)
+        calls = _client_calls(message)
+        if not calls:
+            continue
+        given: list[ToolResultPart] = []
+        files: list[Message] = []
+        while place < len(source) and (source[place].role == "tool" or _stand_between(source, place)):
+            behind = source[place]
+            place += 1
+            if behind.role == "user":
+                files.append(behind)
+            given.extend(part for part in behind.parts if type(part) is ToolResultPart and not is_pending(part))
+        valid.append(Message("tool", [*_match(calls, given)]))
+        valid.extend(files)
+    return valid
+
+
+def _is_empty(part: Any) -> bool:
+    if type(part) is TextPart:
+        return not part.text
+    if type(part) is ReasoningPart:
+        return not (part.text or part.redacted or part.provider_metadata)
+    return type(part) is AttachmentPart and part.attachment is None
+
+
+def _client_calls(message: Message) -> list[ToolCallPart]:
+    if message.role != "assistant":
+        return []
+    return [part for part in message.parts if type(part) is ToolCallPart and not part.server_executed]
+
+
+def _match(calls: list[ToolCallPart], given: list[ToolResultPart]) -> Iterator[ToolResultPart]:
+    """One result for each call: by id, else by name one for one (calls of files written without ids)."""
+    left = list(given)
+    for call in calls:
+        found = next((r for r in left if r.tool_call_id == call.tool_call_id and r.name in ("", call.name)), None)
+        if found is None and call.tool_call_id is not None:
+            found = next((r for r in left if r.tool_call_id == call.tool_call_id), None)
+        if found is None:
+            found = next((r for r in left if r.tool_call_id is None and r.name == call.name), None)
+        if found is None:
+            yield pending_result(call)
+        else:
+            left.remove(found)
+            known = found.tool_call_id == call.tool_call_id
+            yield found if known else msgspec.structs.replace(found, tool_call_id=call.tool_call_id)
+
+
+def pending_result(call: ToolCallPart) -> ToolResultPart:
+    """The result that stands for a call which has not been run, or not yet."""
+    return ToolResultPart(
+        call.name,
+        "This call has not been executed.",
+        call.tool_call_id,
+        provider_metadata={OWN_METADATA: {"pending": True}},
+    )
+
+
+def not_run(call: ToolCall, why: str) -> ToolResultPart:
+    """The result of a call that was never run, or whose outcome nobody waited for."""
+    return ToolResultPart(call.name, f"No result: {why}.", call.tool_call_id, exception=_NOT_EXECUTED)
+
+
+def is_pending(part: ToolResultPart) -> bool:
+    """Whether this result only stands for a call that has not been run."""
+    return bool(part.provider_metadata and part.provider_metadata.get(OWN_METADATA, {}).get("pending"))
+
+
+def open_calls(messages: list[Message]) -> list[ToolCall]:
+    """The calls at the end of a conversation that nobody has answered: those a chain without a new prompt runs first."""
+    tail = list(messages)
+    results: list[ToolResultPart] = []
+    while tail and (tail[-1].role == "tool" or _are_files(tail, len(tail) - 1)):
+        results[:0] = [part for part in tail.pop().parts if type(part) is ToolResultPart and not is_pending(part)]
+    if not tail:
+        return []
+    calls = _client_calls(tail[-1])
+    matched = list(_match(calls, results))
+    return [
+        ToolCall(call.name, call.arguments, call.tool_call_id)
+        for call, result in zip(calls, matched, strict=True)
+        if is_pending(result)
+    ]
+
+
+def _are_files(messages: list[Message], place: int) -> bool:
+    """Whether this message is what `_result_messages()` puts behind results: files, and nothing said."""
+    message = messages[place]
+    behind = place > 0 and messages[place - 1].role == "tool"
+    return behind and message.role == "user" and all(type(part) is AttachmentPart for part in message.parts)
+
+
+def _stand_between(messages: list[Message], place: int) -> bool:
+    """Whether these are files of results with more results behind them: a pause was resumed after it had been written down."""
+    return place + 1 < len(messages) and messages[place + 1].role == "tool" and _are_files(messages, place)
+
+
+def result_part(result: ToolResult) -> ToolResultPart:
+    """A tool's result as the part that is kept: an exception as `"ValueError: text"`."""
+    error = result.exception
+    return ToolResultPart(
+        result.name,
+        result.output,
+        result.tool_call_id,
+        exception=f"{type(error).__name__}: {error}" if error is not None else None,
+        attachments=list(result.attachments),
+    )
+
+
+def interruption_of(error: BaseException | None) -> Interruption:
+    """What kind of end this error is."""
+    if isinstance(error, ResponseCancelledError):
+        return "cancelled"
+    if isinstance(error, DeadlineExceededError):
+        return "deadline"
+    return "loop closed" if isinstance(error, LoopClosedError) else "failed"
+
+
+def interrupted_messages(messages: Iterable[Message], reason: Interruption) -> tuple[Message, ...]:
+    """What had arrived of an answer, as it is kept: text and shown reasoning, marked; calls that were still streaming are dropped.
+
+    Reasoning with a signature is dropped as well: a provider rejects a signature whose block is not whole (Anthropic, wire notes section
+    4).
+    """
+    kept: list[Message] = []
+    for message in messages:
+        parts = [part for part in message.parts if type(part) is TextPart and part.text]
+        if parts:
+            kept.append(Message(message.role, [*parts], {OWN_METADATA: {"interrupted": reason}}))
+    return tuple(kept)

@@ -1,0 +1,105 @@
+"""What a log says: functions that read it, as text, as events, as values. Those that need the end of the turn raise its error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from llm_actors.errors import IncompleteAnswerError
+from llm_actors.messages import Event, Item, Message, StreamEvent, ToolCall, Usage
+from llm_actors.messages.events import numbered
+
+from .event_log import EventLog, shown
+
+_FROM_MODEL = frozenset({"text", "reasoning", "tool_call_name", "tool_call_args", "tool_result"})
+
+
+def text_of(log: EventLog) -> str:
+    """The whole text. Raises the turn's error."""
+    log.check()
+    return log.text_so_far()
+
+
+def json_of(log: EventLog) -> dict[str, Any] | None:
+    """The provider's own JSON of the (last) answer, as the peer gives it. Raises the turn's error, or IncompleteAnswerError."""
+    log.check_whole("JSON")
+    return log.last.raw if log.last else None
+
+
+def value_of(log: EventLog) -> Any:
+    """The answer read by the prompt's schema: an instance of the type that was given, else plain JSON values.
+
+    Raises the turn's error, IncompleteAnswerError for a cut answer and for one that does not fit the schema.
+    """
+    log.check_whole("value")
+    text = log.messages[-1].text if log.messages else ""
+    try:
+        return log.prompt.read_value(text)
+    except (ValueError, msgspec.MsgspecError) as error:
+        message = f"the answer does not fit the schema: {error}"
+        raise IncompleteAnswerError(message) from error
+
+
+def usage_of(log: EventLog) -> Usage:
+    """The tokens of all model calls of the turn. Raises the turn's error."""
+    log.check()
+    return log.usage()
+
+
+def tool_calls_of(log: EventLog) -> list[ToolCall]:
+    """All calls the model asked for, in order. Raises the turn's error, or IncompleteAnswerError when one was cut short."""
+    log.check()
+    if any(record.cut_calls for record in log.records):
+        log.check_whole("tool call")
+    return [call for record in log.records for call in record.tool_calls]
+
+
+def messages_of(log: EventLog) -> list[Message]:
+    """The output of the turn: for a chain also its tool results. Raises the turn's error."""
+    log.check()
+    return list(log.messages)
+
+
+def duration_of(log: EventLog) -> int:
+    """Milliseconds from the prompt's turn to its end. Raises the turn's error."""
+    log.check()
+    return int(log.seconds * 1000)
+
+
+def started_of(log: EventLog) -> str:
+    """When the turn began: ISO 8601, UTC. Raises the turn's error."""
+    log.check()
+    return log.started
+
+
+def texts(items: Iterable[Item]) -> Iterator[str]:
+    """What a reader of the text sees of these items."""
+    for item in items:
+        if isinstance(item, str):
+            yield item
+        elif shown(item):
+            yield item.chunk
+
+
+def model_events(items: Iterable[Item]) -> Iterator[StreamEvent]:
+    """What came from the model, in the peer's form."""
+    for item in items:
+        if isinstance(item, str):
+            yield StreamEvent("text", item)
+        elif item.type in _FROM_MODEL:
+            yield item
+
+
+def last_event(log: EventLog) -> Event:
+    """The event that ends every stream."""
+    if log.error is not None:
+        return Event("error", f"{type(log.error).__name__}: {log.error}", number=len(log), response=log.id)
+    return Event("end", (log.last.stop_reason if log.last else None) or "", number=len(log), response=log.id)
+
+
+def public_events(log: EventLog, items: Iterable[Item], number: int) -> Iterator[Event]:
+    """The items, the first of which has this number, in the public form."""
+    for place, item in enumerate(items, number):
+        yield numbered(item, place, log.id)

@@ -1,0 +1,169 @@
+"""The two views of an event log: AsyncResponse waits by `await`, Response by blocking. Neither holds anything but the log.
+
+All methods work from any thread and on any loop. A failed turn raises the same error from each of them; `partial` has what did arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from typing import Any
+
+from llm_actors.messages import Event, Message, StreamEvent, ToolCall, Usage
+
+from . import reading
+from .past import rounds
+from .registration import register
+from .response_facts import ResponseFacts
+
+
+class AsyncResponse(ResponseFacts):
+    """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, AsyncResponse]:
+        """Waits for the end of the turn; gives the response itself. Raises the turn's error."""
+        yield from self._log.checked().__await__()
+        return self
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
+        number = 0
+        while items := await self._log.after(number, check=True):
+            for chunk in reading.texts(items):
+                yield chunk
+            number += len(items)
+
+    async def astream_events(self) -> AsyncIterator[StreamEvent]:
+        """What comes from the model: text, reasoning, tool calls; at the end raises the turn's error."""
+        number = 0
+        while items := await self._log.after(number, check=True):
+            for event in reading.model_events(items):
+                yield event
+            number += len(items)
+
+    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """All events from number `after` on; the last is `end` or `error`. Never raises the turn's error."""
+        while items := await self._log.after(after):
+            for event in reading.public_events(self._log, items, after):
+                yield event
+            after += len(items)
+        yield reading.last_event(await self._log.ended())
+
+    async def text(self) -> str:
+        """The whole text."""
+        return reading.text_of(await self._log.ended())
+
+    async def json(self) -> dict[str, Any] | None:
+        """The provider's own JSON of the answer."""
+        return reading.json_of(await self._log.ended())
+
+    async def value(self) -> Any:
+        """The answer as the type given by `schema=`."""
+        return reading.value_of(await self._log.ended())
+
+    async def usage(self) -> Usage:
+        """The tokens of all model calls of the turn."""
+        return reading.usage_of(await self._log.ended())
+
+    async def tool_calls(self) -> list[ToolCall]:
+        """The calls the model asked for."""
+        return reading.tool_calls_of(await self._log.ended())
+
+    async def messages(self) -> list[Message]:
+        """What the turn added to the conversation."""
+        return reading.messages_of(await self._log.ended())
+
+    async def duration_ms(self) -> int:
+        """How long the turn took, in milliseconds."""
+        return reading.duration_of(await self._log.ended())
+
+    async def datetime_utc(self) -> str:
+        """When the turn began: ISO 8601, UTC."""
+        return reading.started_of(await self._log.ended())
+
+    async def responses(self) -> AsyncIterator[AsyncResponse]:
+        """One response for each model call of a chain."""
+        for log in rounds(await self._log.ended()):
+            yield AsyncResponse(log)
+
+    async def on_done(self, callback: Callable[[AsyncResponse], Any] | Awaitable[Any]) -> None:
+        """Calls `callback(response)`, plain or async, when the answer is complete; at once if it is. Not after an error."""
+        await register(self._log, callback, self)
+
+    async def cancel(self) -> None:
+        """Ends the turn. When this returns no request is open and nothing more comes from it."""
+        await self._log.cancel().ended()
+
+
+class Response(ResponseFacts):
+    """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[str]:
+        """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
+        number = 0
+        while items := self._log.after_blocking(number, check=True):
+            yield from reading.texts(items)
+            number += len(items)
+
+    def stream_events(self) -> Iterator[StreamEvent]:
+        """What comes from the model: text, reasoning, tool calls; at the end raises the turn's error."""
+        number = 0
+        while items := self._log.after_blocking(number, check=True):
+            yield from reading.model_events(items)
+            number += len(items)
+
+    def events(self, after: int = 0) -> Iterator[Event]:
+        """All events from number `after` on; the last is `end` or `error`. Never raises the turn's error."""
+        while items := self._log.after_blocking(after):
+            yield from reading.public_events(self._log, items, after)
+            after += len(items)
+        yield reading.last_event(self._log.ended_blocking())
+
+    def text(self) -> str:
+        """The whole text."""
+        return reading.text_of(self._log.ended_blocking())
+
+    __str__ = text
+
+    def json(self) -> dict[str, Any] | None:
+        """The provider's own JSON of the answer."""
+        return reading.json_of(self._log.ended_blocking())
+
+    def value(self) -> Any:
+        """The answer as the type given by `schema=`."""
+        return reading.value_of(self._log.ended_blocking())
+
+    def usage(self) -> Usage:
+        """The tokens of all model calls of the turn."""
+        return reading.usage_of(self._log.ended_blocking())
+
+    def tool_calls(self) -> list[ToolCall]:
+        """The calls the model asked for."""
+        return reading.tool_calls_of(self._log.ended_blocking())
+
+    def messages(self) -> list[Message]:
+        """What the turn added to the conversation."""
+        return reading.messages_of(self._log.ended_blocking())
+
+    def duration_ms(self) -> int:
+        """How long the turn took, in milliseconds."""
+        return reading.duration_of(self._log.ended_blocking())
+
+    def datetime_utc(self) -> str:
+        """When the turn began: ISO 8601, UTC."""
+        return reading.started_of(self._log.ended_blocking())
+
+    def responses(self) -> Iterator[Response]:
+        """One response for each model call of a chain."""
+        return (Response(log) for log in rounds(self._log.ended_blocking()))
+
+    def on_done(self, callback: Callable[[Response], Any]) -> None:
+        """Calls `callback(response)` when the answer is complete; at once if it is. Not after an error."""
+        register(self._log, callback, self)
+
+    def cancel(self) -> None:
+        """Ends the turn. When this returns no request is open and nothing more comes from it."""
+        self._log.cancel().ended_blocking()

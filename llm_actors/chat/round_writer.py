@@ -1,0 +1,64 @@
+"""The writer of one model call into its response's log: valid for one (turn, round), revoked by the conversation.
+
+A revoked writer writes nothing and its call's end counts only as "closed": what a late callback brings goes nowhere (C5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llm_actors.messages import Item, Message, RoundResult
+from llm_actors.messages.assembly import assemble
+
+from .turn_mail import Mail, RoundEnded, RoundFailed, RoundStopped
+
+if TYPE_CHECKING:
+    from llm_actors.runtime import Clock
+
+    from .event_log import EventLog
+
+
+class RoundWriter:
+    """Implements `providers.protocol.FlightSink` for one round of one turn."""
+
+    __slots__ = ("_clock", "_first", "_log", "_mail", "_round", "_started", "_started_at", "revoked")
+
+    def __init__(self, log: EventLog, round: int, clock: Clock, mail: Callable[[Mail], None]) -> None:
+        self._log = log
+        self._round = round
+        self._clock = clock
+        self._mail = mail
+        self._first = len(log)
+        self._started = clock.utcnow().isoformat()
+        self._started_at = clock.monotonic()
+        self.revoked = False
+
+    def write(self, items: list[Item]) -> None:
+        """What one read brought."""
+        if not self.revoked:
+            self._log.write(items)
+
+    def ended(self, result: RoundResult) -> None:
+        """The answer is complete."""
+        now = self._clock.monotonic()
+        messages = self._arrived() if result.messages is None else result.messages
+        if self.revoked:
+            self._mail(RoundStopped(now, self._round, messages))
+        else:
+            self._mail(RoundEnded(now, self._round, result, messages, self._started, now - self._started_at))
+
+    def failed(self, error: BaseException) -> None:
+        """It is not, and won't be."""
+        now = self._clock.monotonic()
+        if self.revoked:
+            self._mail(RoundStopped(now, self._round, self._arrived()))
+        else:
+            self._mail(RoundFailed(now, self._round, error, self._arrived()))
+
+    def stopped(self) -> None:
+        """Everything is closed."""
+        self._mail(RoundStopped(self._clock.monotonic(), self._round, self._arrived()))
+
+    def _arrived(self) -> list[Message]:
+        return assemble(self._log.since(self._first))

@@ -1,0 +1,109 @@
+"""What the chat layer is handed from outside: the engine of its loop, and where keys and histories come from.
+
+`llm_actors/actor_system.py` implements Engine and the catalogue KeySource; a journal implements Store. Chat knows only these shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Protocol
+
+from llm_actors.messages import Secret
+from llm_actors.observe import Record
+from llm_actors.providers.protocol import Limits
+from llm_actors.runtime import Loop, system_context, system_of
+
+if TYPE_CHECKING:
+    from llm_actors.transport.pump import Pump
+
+    from .history import Entry
+    from .python_threads import ThreadPool
+    from .tool_pool import ToolPool
+
+
+class KeySource(Protocol):
+    """Where a model's key comes from."""
+
+    def key_for(
+        self,
+        *,
+        explicit: str | Secret | None,
+        attribute: str | Secret | None,
+        needs_key: str | None,
+        env_var: str | None,
+    ) -> Secret | None:
+        """The key, in the documented order: `key=`, the model's `key`, the keys file, the environment. Raises NeedsKeyException."""
+        ...
+
+
+class Store(Protocol):
+    """Keeps the entries of conversations. In memory there is nothing to do; a journal appends, and answers after its fsync."""
+
+    def append(self, conversation: str, entries: Sequence[Entry], done: Callable[[BaseException | None], None]) -> bool:
+        """Keeps the entries and calls `done(error or None)` on the loop; True when they are kept already and `done` is not called."""
+        ...
+
+
+class Engine(Protocol):
+    """Everything one event loop has for its conversations. Its loop only, but for `observe`."""
+
+    loop: Loop
+    pump: Pump
+    tools: ToolPool
+    threads: ThreadPool
+    store: Store
+    limits: Limits
+    mailbox: int
+    closed: bool
+    chain_limit: int
+
+    async def fetch(self, url: str, *, limit: int) -> tuple[str, bytes]:
+        """The media type and the bytes behind a URL. Raises AttachmentError."""
+        ...
+
+    async def run_blocking(self, function: Callable[[], Any]) -> Any:
+        """What `function()` gives, called in a thread."""
+        ...
+
+    def hold(self, conversation: Any) -> None:
+        """Keeps a conversation's actor alive: it has mail or a turn."""
+
+    def drop(self, conversation: Any) -> None:
+        """It has neither any more: only its handle keeps it."""
+
+    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
+        """Runs what goes on beside a turn; awaited, up to 5 s, when the loop ends."""
+
+    def observe(self, record: Record) -> None:
+        """Hands a record to the observers."""
+
+
+def engine_of(loop: Loop) -> Engine:
+    """The engine of this loop: of the system in the context, else of the default one."""
+    engine: Engine = system_of(loop).engine(loop)
+    return engine
+
+
+MAILBOX = 1000
+"""Prompts that may wait in one conversation, where no system says otherwise."""
+
+
+def mailbox_bound() -> int:
+    """How many prompts may wait in one conversation before there is a loop: by the system in the context, else the default."""
+    system = system_context.get(None)
+    bound: int = system.mailbox if system is not None else MAILBOX
+    return bound
+
+
+_key_source: list[KeySource] = []
+
+
+def install_key_source(source: KeySource) -> None:
+    """Says where models find their keys; the catalogue does it at import."""
+    _key_source[:] = [source]
+
+
+def key_source() -> KeySource:
+    """Where models find their keys."""
+    return _key_source[0]

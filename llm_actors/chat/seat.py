@@ -1,0 +1,85 @@
+"""Where a conversation is at work: its actor, on one loop at a time, made anew when that loop has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from llm_actors.runtime import Binding
+
+from .conversation_actor import CancelMail, ConversationActor
+from .seams import engine_of
+
+if TYPE_CHECKING:
+    from llm_actors.runtime import Future, Loop
+
+    from .conversation import AnyConversation
+    from .event_log import EventLog
+    from .history import History
+    from .live_turn import PromptMail
+
+
+class Room(NamedTuple):
+    """How many prompts have been sent and not ended, and how many may be."""
+
+    taken: int
+    bound: int
+
+
+class Seat:
+    """Holds the actor, none before the first prompt. Any thread."""
+
+    __slots__ = ("_actor", "_history")
+
+    def __init__(self, history: History) -> None:
+        self._actor: Binding[ConversationActor] = Binding()
+        self._history = history
+
+    @property
+    def loop(self) -> Loop | None:
+        """The loop it is at work on, if that has not ended."""
+        actor = self._actor.value
+        return None if actor is None or _is_stale(actor) else actor.engine.loop
+
+    @property
+    def taken(self) -> int:
+        """Prompts that have been sent there and not ended."""
+        actor = self._actor.value
+        return actor.backlog if actor is not None else 0
+
+    def actor(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
+        """The actor; one on this loop where there is none, or none any more."""
+        return self._actor.bind(lambda: self._start(handle, loop), stale=_is_stale)
+
+    def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
+        self.lost()
+        return ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+
+    def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
+        """Whether one more prompt is taken there."""
+        actor = self.actor(handle, loop)
+        return Room(actor.backlog, actor.engine.mailbox)
+
+    def post(self, handle: AnyConversation[Any], loop: Loop, mail: PromptMail) -> None:
+        """Sends a prompt there."""
+        actor = self.actor(handle, loop)
+        mail.log.loop = actor.engine.loop
+        actor.actor_ref.ask(mail, block=False).add_done_callback(mail.log.taken)
+
+    def cancel(self, response: str | None, error: BaseException) -> Future[list[EventLog]] | None:
+        """Ends a turn, or with None all; gives a future of the logs of those that are ending, or None where none can be."""
+        actor = self._actor.value
+        if actor is None or _is_stale(actor):
+            self.lost()
+            return None
+        # As mail, not control: it must not overtake the prompts sent before it. They wait inside the actor, so it's never behind a turn.
+        return actor.actor_ref.ask(CancelMail(response, error), block=False)
+
+    def lost(self) -> None:
+        """Ends the turns that were on a loop which has ended."""
+        actor = self._actor.value
+        if actor is not None and _is_stale(actor):
+            actor.abandon()
+
+
+def _is_stale(actor: ConversationActor) -> bool:
+    return actor.broken or actor.engine.closed or actor.engine.loop.closed

@@ -1,0 +1,191 @@
+"""One call of a tool, from `ToolPool.run()` to its answer.
+
+queued    in its toolbox's line, or waits for a free place
+running   in a worker thread, or as a task on the loop
+ending    a task that was cancelled and has not ended yet
+aside     did not come back when its time was up or its turn cancelled: answered, its place is free, its outcome goes nowhere
+over      ended
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from llm_actors.errors import LoopClosedError
+from llm_actors.runtime.future import waiting
+
+from .running_code import RunningCode
+from .tool_outcome import Outcome, awaited, called, discard, is_async
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from llm_actors.runtime.loop import Timer
+
+    from .tool_line import ToolLine
+    from .tool_pool import ToolPool, ToolTask
+    from .tool_worker import ToolWorker
+
+State = Literal["queued", "running", "ending", "aside", "over"]
+
+
+class ToolJob(RunningCode):
+    """The handle of a call. Its loop only, but for what says otherwise."""
+
+    __slots__ = (
+        "_args",
+        "_done",
+        "_function",
+        "_kwargs",
+        "_pool",
+        "answered",
+        "context",
+        "line",
+        "name",
+        "number",
+        "parent",
+        "returned",
+        "runs_on_loop",
+        "state",
+        "task",
+        "timeout",
+        "timer",
+        "verdict",
+        "waits",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        pool: ToolPool,
+        number: int,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        context: Context,
+        done: Callable[[Outcome], None],
+        timeout: float | None,
+    ) -> None:
+        super().__init__()
+        self.number = number
+        self.name = name
+        self.timeout = timeout
+        self.runs_on_loop = is_async(function)
+        self.state: State = "queued"
+        self.waits = 0
+        """Waits of ours that it is in now, as the loop knows it."""
+        self.returned = False
+        """Set by its thread: the outcome is on its way."""
+        self.verdict: Literal["stopped", "timeout"] | None = None
+        self.answered = False
+        self.line: ToolLine | None = None
+        self.worker: ToolWorker | None = None
+        self.task: ToolTask | None = None
+        self.timer: Timer | None = None
+        self._pool: ToolPool | None = pool
+        self._function: Callable[..., Any] | None = function
+        self._args = args
+        self._kwargs = kwargs
+        self._done: Callable[[Outcome], None] | None = done
+        parent = context.get(waiting)
+        # A call that is over is let go of: else calls that start calls without waiting for them would keep one another forever.
+        self.parent = parent if isinstance(parent, ToolJob) and parent.state != "over" else None
+        self.context: Context | None = context.copy()  # one that is entered already can't be entered again
+        self.context.run(waiting.set, self)
+
+    def stop(self) -> None:
+        """Ends it; `done` is called with "stopped", never from inside here. Again, or after the end: nothing.
+
+        Queued: it never starts. A task: cancelled, `done` when it really ended. A thread: told by `cancelled()`, its waits in waits of
+        ours raise CancelledError, `done` at once.
+        """
+        if self.answered or self.verdict == "stopped":
+            return
+        self.verdict = "stopped"  # also when its time was up and it has not been answered yet
+        if self._pool is not None:
+            self._pool.end(self)
+
+    def enter(self, interrupt: Callable[[], None]) -> None:
+        """A wait of ours begins inside it: meanwhile it does not count against the bound. Any thread."""
+        # A task is cancelled, once, as asyncio does it: interrupted as well, it could not await anything in its `finally`.
+        super().enter(_leave_alone if self._in_its_task() else interrupt)
+        self._tell_waits(1)
+
+    def exit(self) -> None:
+        """The wait is over. Any thread."""
+        super().exit()
+        self._tell_waits(-1)
+
+    def _in_its_task(self) -> bool:
+        return self.task is not None and self._pool is not None and self._pool.loop.is_current()
+
+    def _tell_waits(self, change: int) -> None:
+        pool = self._pool
+        if pool is None:  # what the call began and did not end waits, after it is over
+            return
+        with contextlib.suppress(LoopClosedError):  # nobody counts any more
+            # Also from the loop itself: what it starts for others must not happen in this tool's context.
+            pool.loop.post(pool.waits_changed, self, change)
+
+    def work(self, worker: ToolWorker) -> None:
+        """Runs it in the worker's thread and hands the outcome to the loop. Many that end together wake the loop once (`Loop.post`)."""
+        pool, context, function = self._pool, self.context, self._function
+        assert pool is not None
+        assert context is not None
+        assert function is not None
+        outcome = called(context, function, self._args, self._kwargs)
+        self.returned = True
+        try:
+            pool.loop.post(pool.came_back, self, worker, outcome)
+        except LoopClosedError:  # nobody is left to be told, and nobody to give this thread more work
+            discard(outcome.value)
+            worker.stop()
+
+    async def drive(self, produced: Awaitable[Any] | None) -> Outcome:
+        """Runs it on the loop: the function itself, or what a sync one returned to be awaited."""
+        if produced is not None:
+            return await awaited(lambda: produced)
+        assert self._function is not None
+        return await awaited(partial(self._function, *self._args, **self._kwargs))
+
+    def descends_from(self, other: ToolJob) -> bool:
+        """Whether it was called, over however many conversations, from inside that call."""
+        parent = self.parent
+        while parent is not None and parent is not other:
+            parent = parent.parent
+        return parent is other
+
+    def answer(self, outcome: Outcome) -> None:
+        """Calls `done`, once. What was decided before (stopped, its time up) counts, whatever the code still returned."""
+        self.answered = True
+        if self.verdict == "stopped":
+            outcome = Outcome("stopped")
+        elif self.verdict == "timeout":
+            outcome = Outcome(
+                "timeout", error=TimeoutError(f'the tool "{self.name}" did not return within {self.timeout:g} s')
+            )
+        done, self._done = self._done, None
+        assert done is not None
+        done(outcome)
+
+    def end(self) -> None:
+        """It is over: lets go of all it held. Its worker keeps it in hand until the next call comes, its handle is kept with its turn."""
+        self.state = "over"
+        self.cancel_timer()
+        self._pool, self._function, self._args, self._kwargs = None, None, (), {}
+        self.parent = self.task = self.worker = self.line = self.context = None
+
+    def cancel_timer(self) -> None:
+        """No timer from here on."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+def _leave_alone() -> None:
+    """In place of an interrupt."""

@@ -1,0 +1,24 @@
+"""What a turn needs to know of its conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from llm_actors.messages import Prompt
+
+
+class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a turn needs to know of its conversation: fixed when the prompt is sent. `deadline`: monotonic seconds."""
+
+    id: str
+    prompt: Prompt
+    conversation: str
+    model: str
+    chain_limit: int
+    tools: dict[str, Any]
+    toolboxes: bool = False
+    before_call: bool = False
+    after_call: bool = False
+    deadline: float | None = None

@@ -1,0 +1,1 @@
+"""One file per wire protocol: bytes to values and back, no I/O."""

@@ -1,0 +1,232 @@
+"""Errors of OpenAI's API and of the servers that follow it, as the typed tree of `llm_actors.errors`.
+
+    above it   openai_chat.py (an answer of status 400 or more), openai_chat_answer.py (an error inside an answer of status 200)
+    below it   errors
+
+The body is `{"error": {"message", "type", "param", "code"}}` at OpenAI; others send `{"error": "text"}`, `{"message": ...}`,
+`{"detail": ...}` (FastAPI), `{"object": "error", ...}`, a list of these, an HTML page of a proxy, or nothing. The code decides,
+then the status: a 429 may be a rate that passes or a credit that is used up, and a 200 can carry any of them.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from llm_actors.errors import (
+    AuthenticationError,
+    ContentFilterError,
+    ContextLengthError,
+    InvalidRequestError,
+    OverloadedError,
+    ProviderError,
+    QuotaExhaustedError,
+    RateLimitError,
+    ServerError,
+)
+
+from .retry_after import retry_after
+
+_CLASSES: dict[type[ProviderError], tuple[str, ...]] = {
+    ContextLengthError: (
+        "context_length_exceeded",
+        "exceed_context_size_error",
+        "context_window_exceeded",
+        "model_context_window_exceeded",
+    ),
+    QuotaExhaustedError: (
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "insufficient_credits",
+        "insufficient_balance",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "billing_error",
+        "quota_exceeded",
+        "spend_limit_reached",
+    ),
+    RateLimitError: ("rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests"),
+    OverloadedError: (
+        "server_is_overloaded",
+        "overloaded_error",
+        "overloaded",
+        "engine_overloaded",
+        "unavailable_error",
+        "service_unavailable",
+    ),
+    AuthenticationError: (
+        "invalid_api_key",
+        "authentication_error",
+        "permission_error",
+        "permission_denied",
+        "account_deactivated",
+    ),
+    ContentFilterError: (
+        "content_filter",
+        "content_policy_violation",
+        "moderation_blocked",
+        "responsible_ai_policy_violation",
+    ),
+    ServerError: ("server_error", "internal_error", "internal_server_error", "api_error", "timeout_error"),
+    InvalidRequestError: (
+        "invalid_request_error",
+        "model_not_found",
+        "not_found_error",
+        "badrequesterror",
+        "unsupported_parameter",
+    ),
+}
+_BY_CODE: dict[str, type[ProviderError]] = {code: kind for kind, codes in _CLASSES.items() for code in codes}
+_BY_STATUS: dict[int, type[ProviderError]] = {
+    401: AuthenticationError,
+    402: QuotaExhaustedError,
+    403: AuthenticationError,
+    408: ServerError,
+    429: RateLimitError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+# A type that only repeats the status says less than the status: the code and the status go before it.
+_VAGUE = frozenset({"invalid_request_error", "api_error", "server_error", "badrequesterror"})
+_TOO_LONG = re.compile(
+    r"maximum context length|context (?:length|window|size)|too many (?:input )?tokens|prompt is too long",
+    re.IGNORECASE,
+)
+_HINTS: dict[type[ProviderError], str] = {
+    AuthenticationError: "check the key and what it may do",
+    ContextLengthError: "shorten the history or take a model with a larger window",
+    QuotaExhaustedError: "waiting does not help: check the plan and the billing of this account",
+    RateLimitError: "wait, then try again",
+    OverloadedError: "try again later",
+    ContentFilterError: "change the prompt",
+    ServerError: "the provider failed: try again later",
+    InvalidRequestError: "the request has to change: check model id, options and base URL",
+}
+# Providers echo a wrong key in part; whatever looks like one is blanked. The pump blanks the key itself as well.
+_KEY = re.compile(
+    r"\b(?:sk|rk|pk|gsk|xai|hf|nvapi|tgp|csk)[-_][\w\-*.]{6,}|\bAIza[\w\-]{10,}|(?i:\bbearer)\s+[\w\-.~+/=*]{6,}"
+)
+_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
+_MAX_TEXT = 1000
+
+
+def blank_keys(text: str) -> str:
+    """`text` with everything that looks like an API key replaced by `***`."""
+    return _KEY.sub("***", text)
+
+
+def error_of_response(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    """The error for an answer of status 400 or more. `headers` in lower case; the body may be anything."""
+    text = body.decode("utf-8", "replace")
+    try:
+        plain = _blanked(msgspec.json.decode(text))
+    except (ValueError, RecursionError):
+        plain = None
+    fields = _fields(plain)
+    if not fields.message:
+        fields.message = _of_text(text, plain)
+    return _error(provider, status, headers, fields, blank_keys(text)[:_MAX_TEXT] if plain is None else plain)
+
+
+def error_of_event(provider: str, plain: Any, headers: Mapping[str, str]) -> ProviderError:
+    """The error for one that came inside an answer of status 200: as an event, or as the whole body."""
+    plain = _blanked(plain)
+    fields = _fields(plain)
+    if not fields.message:
+        fields.message = _text(plain)[:_MAX_TEXT]
+    return _error(provider, None, headers, fields, plain)
+
+
+class _Fields(msgspec.Struct):
+    message: str = ""
+    code: str | None = None
+    kind: str | None = None
+    status: int | None = None
+
+
+def _fields(plain: Any) -> _Fields:
+    """What the known shapes of bodies say, whichever this one is."""
+    if isinstance(plain, list):
+        plain = plain[0] if plain else None
+    if not isinstance(plain, dict):
+        return _Fields()
+    error = plain.get("error") or plain.get("detail") or plain
+    if not isinstance(error, dict):
+        return _Fields(_text(error), _word(plain.get("code")), _word(plain.get("type")), _status(plain.get("code")))
+    message = _text(error.get("message") or error.get("detail") or error.get("error"))
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("raw"):  # OpenRouter: what its own provider said
+        message = f"{message}: {_text(metadata['raw'])}"
+    code = error.get("code")
+    return _Fields(message[:_MAX_TEXT], _word(code), _word(error.get("type") or error.get("status")), _status(code))
+
+
+def _error(provider: str, status: int | None, headers: Mapping[str, str], fields: _Fields, body: Any) -> ProviderError:
+    status = status or fields.status
+    kind = _classify(status, fields, headers)
+    code = fields.code or fields.kind
+    said = " ".join([str(word) for word in (status, f"({code})" if code else None) if word])
+    wait = retry_after(headers)
+    hint = f"wait {wait:g} s, then try again" if kind is RateLimitError and wait is not None else _HINTS[kind]
+    return kind(
+        f"{provider} answered {said or 'with an error'}: {fields.message.rstrip('. ')}. What to do: {hint}.",
+        provider=provider,
+        status=status,
+        code=code,
+        request_id=headers.get("x-request-id"),
+        retry_after=wait,
+        body=body,
+    )
+
+
+def _classify(status: int | None, fields: _Fields, headers: Mapping[str, str]) -> type[ProviderError]:
+    kind = _by_word(fields.code) or (None if (fields.kind or "").lower() in _VAGUE else _by_word(fields.kind))
+    if kind is None and status is not None:
+        kind = _BY_STATUS.get(status) or (ServerError if status >= 500 else InvalidRequestError)  # noqa: PLR2004 - 5xx
+    kind = kind or _by_word(fields.kind) or ServerError
+    if kind is InvalidRequestError and _TOO_LONG.search(fields.message):
+        return ContextLengthError
+    if kind is RateLimitError and headers.get("x-should-retry") == "false":
+        return QuotaExhaustedError
+    return kind
+
+
+def _by_word(word: str | None) -> type[ProviderError] | None:
+    if word is None:
+        return None
+    word = word.lower()
+    return QuotaExhaustedError if word.endswith("_spend_limit_reached") else _BY_CODE.get(word)
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and value and not value.isdigit() else None
+
+
+def _status(code: Any) -> int | None:
+    """A code that is a status: OpenRouter, vLLM and llama.cpp put it there."""
+    number = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3 else code  # noqa: PLR2004
+    return number if type(number) is int and 400 <= number <= 599 else None  # noqa: PLR2004 - what HTTP calls errors
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _of_text(text: str, plain: Any) -> str:
+    """The words of a body that is not an error object: of an HTML page without its tags."""
+    if isinstance(plain, str):
+        return plain[:_MAX_TEXT]
+    words = blank_keys(" ".join(_TAGS.sub(" ", text).split()))
+    return words[:_MAX_TEXT] or "no text in the body"
+
+
+def _blanked(plain: Any) -> Any:
+    """Plain values with the keys blanked; value by value, as an escape in the JSON text may stand right before a key and hide it."""
+    if isinstance(plain, str):
+        return blank_keys(plain)
+    if isinstance(plain, dict):
+        return {blank_keys(name): _blanked(value) for name, value in plain.items()}
+    return [_blanked(value) for value in plain] if isinstance(plain, list) else plain

@@ -1,0 +1,63 @@
+"""Actors on asyncio, and what they stand on: loops, clocks, futures. Knows nothing of language models.
+
+`Actor` is a pykka.Actor on an event loop, `ThreadingActor` one with a thread of its own; both take `tell`, `ask`, `proxy` and `stop` from
+anywhere. `Future` is what `ask(block=False)` gives: await it on any loop, `get()` it in any thread.
+"""
+
+from pykka import ActorDeadError, ActorProxy, ActorRegistry, Timeout, get_all, traversable
+
+from .actor import Actor
+from .binding import Binding
+from .clock import Clock, SystemClock, current, install
+from .dead_letters import DeadLetterHook, dead_letters
+from .future import Future, Waiting, waiting
+from .loop import (
+    Loop,
+    Timer,
+    background,
+    here,
+    install_system_factory,
+    is_background,
+    running,
+    system_context,
+    system_of,
+)
+from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
+from .ref import ActorRef, ask
+from .threading_actor import ThreadingActor
+
+__all__ = [
+    "Actor",
+    "ActorDeadError",
+    "ActorProxy",
+    "ActorRef",
+    "ActorRegistry",
+    "Binding",
+    "Clock",
+    "DeadLetterHook",
+    "Future",
+    "Loop",
+    "SystemClock",
+    "ThreadingActor",
+    "Timeout",
+    "Timer",
+    "Waiting",
+    "WhenFull",
+    "ask",
+    "background",
+    "current",
+    "dead_letters",
+    "drop_newest",
+    "drop_oldest",
+    "get_all",
+    "here",
+    "install",
+    "install_system_factory",
+    "is_background",
+    "refuse",
+    "running",
+    "system_context",
+    "system_of",
+    "traversable",
+    "waiting",
+]

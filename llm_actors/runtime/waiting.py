@@ -1,0 +1,87 @@
+"""The two ways to wait: a thread by a lock, a coroutine by a future of its loop. And who is told that a tool waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Protocol
+
+from llm_actors.errors import LoopClosedError
+
+from .loop import Loop
+
+
+class Waiting(Protocol):
+    """Who is told that a tool waits in a wait of ours, so that its worker does not count meanwhile. Called in the thread that waits."""
+
+    def enter(self, interrupt: Callable[[], None]) -> None:
+        """The wait begins. `interrupt()` makes it raise asyncio.CancelledError: any thread; again or too late is no error."""
+        ...
+
+    def exit(self) -> None:
+        """The wait is over."""
+        ...
+
+
+waiting: ContextVar[Waiting | None] = ContextVar("llm_actors_waiting", default=None)
+"""Set by the tool pool around a tool."""
+
+
+class ThreadWait:
+    """A thread that waits. `wake()` and `interrupt()`: any thread; again is no error."""
+
+    __slots__ = ("_lock", "interrupted")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self.interrupted = False
+
+    def sit(self, seconds: float) -> None:
+        """Blocks until woken, or for that many seconds."""
+        self._lock.acquire(timeout=max(0.0, seconds))
+
+    def wake(self) -> None:
+        """Ends the wait, also one that has not begun."""
+        with contextlib.suppress(RuntimeError):  # woken already
+            self._lock.release()
+
+    def interrupt(self) -> None:
+        """Ends the wait, to be followed by CancelledError."""
+        self.interrupted = True
+        self.wake()
+
+
+class LoopWait:
+    """A coroutine that waits, on `future`. `wake()` and `interrupt()`: any thread; again is no error."""
+
+    __slots__ = ("_loop", "future")
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self.future: asyncio.Future[None] = loop.asyncio_loop.create_future()
+
+    def wake(self) -> None:
+        """Ends the wait."""
+        if self._loop.is_current():
+            self._release()
+        else:
+            self._send(self._release)
+
+    def interrupt(self) -> None:
+        """Makes the wait raise CancelledError."""
+        self._send(self.future.cancel)
+
+    def _send(self, call: Callable[[], object]) -> None:
+        try:
+            self._loop.post(call)
+        except LoopClosedError:  # it may be ending: what still runs there may still wait
+            with contextlib.suppress(RuntimeError):  # or be closed: then nobody waits any more
+                self._loop.asyncio_loop.call_soon_threadsafe(call)
+
+    def _release(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)

@@ -1,0 +1,14 @@
+"""Bytes over the network: the only folder that imports httpx, and only when the first request is made.
+
+pump.py      one model call: request out, bytes in, items to the sink, one ending
+clients.py   the HTTP clients of one loop, shared by all its conversations
+library.py   httpx itself, imported off the loop
+body.py      the body of a response, read to its end or closed cleanly before it
+fault.py     what can go wrong on the way, as our errors, without keys
+fetch.py     the bytes behind an attachment's URL
+"""
+
+from .clients import Clients as Clients
+from .fetch import fetch as fetch
+from .pump import Pump as Pump
+from .pump import WireCall as WireCall
