@@ -1,0 +1,81 @@
+from typing import Any
+
+import pytest
+
+from llm_actors.catalogue.presets import OPENAI, PRESETS, PresetModels
+from llm_actors.catalogue.registry import Catalogue
+from llm_actors.chat.model import Model
+
+
+@pytest.fixture
+def catalogue():
+    return Catalogue()
+
+
+def wire_of(catalogue) -> Any:
+    model: Any = catalogue.get_model("openai/x")
+    return model.provider
+
+
+def wire(model):
+    return model.endpoint.base_url, model.wire_id, model.needs_key, model.key_env_var
+
+
+def test_an_openai_model_is_spoken_to_where_openai_is(catalogue):
+    assert wire(catalogue.get_model("4o-mini")) == (
+        "https://api.openai.com/v1",
+        "gpt-4o-mini",
+        "openai",
+        "OPENAI_API_KEY",
+    )
+
+
+def test_the_base_url_of_the_environment_is_honoured_at_each_look_up(catalogue, monkeypatch):
+    first = catalogue.get_model("gpt-4o")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1234/v1/")
+    assert catalogue.get_model("gpt-4o").endpoint.base_url == "http://127.0.0.1:1234/v1"
+    assert catalogue.get_async_model("openai/x").endpoint.base_url == "http://127.0.0.1:1234/v1"
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert catalogue.get_model("gpt-4o").endpoint is first.endpoint
+
+
+def test_a_base_url_of_the_environment_that_is_none_is_refused_by_its_name(catalogue, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "127.0.0.1:1234")
+    with pytest.raises(ValueError, match=r"^OPENAI_BASE_URL "):
+        catalogue.get_model("gpt-4o")
+
+
+def test_what_models_can_do_follows_their_rows(catalogue):
+    assert "image/png" in catalogue.get_model("gpt-4o").attachment_types
+    assert not catalogue.get_model("chatgpt").attachment_types
+    assert not catalogue.get_model("gpt-4").supports_schema
+    assert not catalogue.get_model("o1").can_stream
+    assert catalogue.get_model("openai/new").supports_tools
+
+
+def test_models_share_their_codec_and_endpoints_but_not_themselves(catalogue):
+    one: Any
+    two: Any
+    one, two = catalogue.get_model("gpt-4o"), catalogue.get_model("gpt-4o")
+    assert one is not two
+    assert one.provider is two.provider is wire_of(catalogue)
+    assert isinstance(one, Model)
+
+
+def test_ids_without_a_row_are_kept_up_to_a_bound():
+    models = PresetModels(OPENAI)
+    resolve = models.by_prefix()
+    for number in range(1000):
+        assert resolve(f"openai/{number}") is not None
+    assert len(models._made) <= 256
+
+
+def test_no_id_or_alias_is_listed_twice():
+    for preset in PRESETS:
+        names = [name for row in preset.rows for name in (row.model_id, *row.aliases)]
+        assert len(names) == len(set(names))
+
+
+def test_the_instruct_model_is_left_out_because_it_is_no_chat_model(catalogue):
+    with pytest.raises(KeyError, match="Unknown model"):
+        catalogue.get_model("gpt-3.5-turbo-instruct")

@@ -1,0 +1,64 @@
+"""Models in Python code that do what a test says."""
+
+import asyncio
+import threading
+
+import llm_actors as llm
+
+
+class Says(llm.AsyncModel):
+    """Yields what it was made with; an asyncio.Event is waited for, an exception raised."""
+
+    model_id = "says"
+    can_stream = supports_tools = supports_schema = True
+
+    def __init__(self, *items):
+        self.items = items
+        self.prompts = []
+        self.started = asyncio.Event()
+
+    async def execute(self, prompt, stream, response, conversation):
+        self.prompts.append(prompt)
+        self.started.set()
+        for item in self.items:
+            if isinstance(item, asyncio.Event):
+                await item.wait()
+            elif isinstance(item, BaseException):
+                raise item
+            elif callable(item):
+                item(response)
+            else:
+                yield item
+
+
+class SyncSays(llm.Model):
+    """The same in a thread; a threading.Event is waited for."""
+
+    model_id = "sync-says"
+    can_stream = supports_tools = supports_schema = True
+
+    def __init__(self, *items):
+        self.items = items
+        self.prompts = []
+
+    def execute(self, prompt, stream, response, conversation):
+        self.prompts.append(prompt)
+        for item in self.items:
+            if isinstance(item, threading.Event):
+                assert item.wait(5)
+            elif isinstance(item, BaseException):
+                raise item
+            elif callable(item):
+                item(response)
+            else:
+                yield item
+
+
+def run(main):
+    """`asyncio.run` with a bound."""
+
+    async def bounded():
+        async with asyncio.timeout(10):
+            return await main
+
+    return asyncio.run(bounded())

@@ -1,0 +1,136 @@
+"""The conversation as an actor: it never waits, and it is told apart who may still speak."""
+
+import ast
+import asyncio
+import inspect
+
+import pytest
+
+import llm_actors as llm
+from llm_actors.actor_system import MemoryStore
+from llm_actors.chat import conversation_actor
+from llm_actors.chat.conversation_actor import ConversationActor, TurnMail
+from llm_actors.chat.turn_mail import RoundEnded
+from llm_actors.messages import RoundResult
+from llm_actors.runtime import Actor, running
+
+from .speakers import Says, run
+
+
+def test_it_has_no_async_def_and_no_await():
+    """The conversation actor has no `async def` and no `await` (a test walks its AST)."""
+    tree = ast.parse(inspect.getsource(conversation_actor))
+    waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert [node for node in ast.walk(tree) if isinstance(node, waits)] == []
+
+
+def test_its_names_do_not_meet_those_of_the_actor_it_is():
+    own = {name for name in vars(ConversationActor) if not name.startswith("__")}
+    meant = {"registered", "keeps_context", "backlog", "on_receive", "on_stop", "on_failure", "_abc_impl"}
+    assert own & set(dir(Actor)) <= meant
+
+
+class SlowStore(MemoryStore):
+    """A store that answers when the test says so, as a journal's fsync would."""
+
+    def __init__(self):
+        self.waiting = []
+        self.fails = None
+
+    def append(self, conversation, entries, done):
+        self.waiting.append((conversation, list(entries), done))
+        return False
+
+    def answer(self, error=None):
+        waiting, self.waiting = self.waiting, []
+        for _, _, done in waiting:
+            done(error)
+
+
+async def soon(condition):
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0)
+
+
+def test_a_turn_goes_on_only_when_its_entries_are_kept():
+    """its end comes back as mail, `Appended | AppendFailed`, at once in memory, after the fsync with a journal; then `Finish`"""
+
+    async def main():
+        system = llm.ActorSystem()
+        with system:
+            store = system.engine(running()).store = SlowStore()
+            model = Says("a")
+            response = model.prompt("hi")
+            await soon(lambda: store.waiting)
+            assert not model.started.is_set()  # the prompt is kept before the call
+            store.answer()
+            await model.started.wait()
+            await soon(lambda: store.waiting)
+            assert not response.done  # the answer is kept before it is acknowledged
+            store.answer()
+            assert await response.text() == "a"
+
+    run(main())
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_entries_that_cannot_be_kept_end_the_turn(at):
+    async def main():
+        system = llm.ActorSystem()
+        with system:
+            store = system.engine(running()).store = SlowStore()
+            response = Says("a").prompt("hi")
+            for _ in range(at):
+                await soon(lambda: store.waiting)
+                store.answer()
+            await soon(lambda: store.waiting)
+            store.answer(OSError("disk full"))
+            with pytest.raises(OSError, match="disk full"):
+                await response.text()
+
+    run(main())
+
+
+def test_mail_for_a_turn_or_a_round_that_is_over_is_dropped():
+    """later writes are no-ops, and mail of a revoked round or tool call is dropped by its number"""
+
+    async def main():
+        conversation = Says("a").conversation()
+        response = conversation.prompt("hi")
+        await response.text()
+        said = conversation.messages()
+        late = RoundEnded(0.0, 1, RoundResult(), [llm.assistant("ghost")])
+        conversation.ref.tell(TurnMail(response.id, late))
+        second = conversation.prompt("more")
+        conversation.ref.tell(TurnMail(second.id, RoundEnded(0.0, 7, RoundResult(), [llm.assistant("ghost")])))
+        assert await second.text() == "a"
+        assert "ghost" not in str(conversation.messages())
+        assert conversation.messages()[: len(said)] == said
+
+    run(main())
+
+
+def test_a_model_that_can_not_begin_is_the_turns_error():
+    class Broken(llm.AsyncModel):
+        model_id = "broken"
+
+        def open_round(self, live, sink, engine):
+            raise llm.NeedsKeyException("no key")
+
+    async def main():
+        conversation = Broken().conversation()
+        with pytest.raises(llm.NeedsKeyException):
+            await conversation.prompt("hi").text()
+        assert conversation.messages() == []
+
+    run(main())
+
+
+def test_mail_that_means_nothing_to_it_is_answered_as_by_any_actor():
+    async def main():
+        conversation = Says("a").conversation()
+        assert await conversation.ref.ask("what?", block=False) is None
+        assert await conversation.prompt("hi").text() == "a"
+
+    run(main())

@@ -1,0 +1,204 @@
+"""The history: append-only, shared by forks, valid at every moment."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import llm_actors as llm
+from llm_actors.chat.history import (
+    Answered,
+    CallRecord,
+    History,
+    Replaced,
+    Returned,
+    Said,
+    Withdrawn,
+    interrupted_messages,
+    is_pending,
+    open_calls,
+    raw_messages,
+    repair,
+    result_part,
+)
+from llm_actors.messages import Message, TextPart, ToolResult
+from llm_actors.messages.parts import (
+    AttachmentPart,
+    ReasoningPart,
+    ToolCallPart,
+    ToolResultPart,
+    assistant,
+    system,
+    user,
+)
+from tests.promises.worlds import check_valid
+
+RECORD = CallRecord("r")
+
+
+def asked(*ids, text="", server=False):
+    parts = [TextPart(text)] if text else []
+    return Message("assistant", [*parts, *(ToolCallPart("tool", {}, name, server_executed=server) for name in ids)])
+
+
+def given_results(*ids):
+    return Message("tool", [ToolResultPart("tool", f"result {name}", name) for name in ids])
+
+
+# ---- entries ---------------------------------------------------------------------------------------------------------------
+
+
+def test_forks_share_the_past_and_have_futures_of_their_own():
+    history = History()
+    assert not history
+    history.append(Said("1", user("a")))
+    fork = history.fork()
+    history.append(Said("2", user("b")))
+    fork.append(Said("3", user("c")))
+    assert [message.text for message in history.messages()] == ["a", "b"]
+    assert [message.text for message in fork.messages()] == ["a", "c"]
+    assert history
+    assert repr(fork) == "<History of 2 entries>"
+
+
+def test_a_withdrawn_turn_does_not_count():
+    history = History()
+    history.append(Said("1", user("a")))
+    history.append(Said("2", user("b")))
+    history.append(Withdrawn("2"))
+    history.append(Said("3", user("c")))
+    assert [entry.turn for entry in history.entries()] == ["1", "3"]
+
+
+def test_a_replaced_history_begins_anew():
+    history = History()
+    history.append(Said("1", user("a")))
+    history.append(Replaced("2", (user("x"), assistant("y"))))
+    history.append(Said("2", user("b")))
+    assert [message.text for message in history.messages()] == ["x", "y", "b"]
+
+
+def test_a_withdrawn_replacement_leaves_what_was_before():
+    history = History()
+    history.append(Said("1", user("a")))
+    history.append(Replaced("2", (user("x"),)))
+    history.append(Withdrawn("2"))
+    assert [message.text for message in history.messages()] == ["a"]
+
+
+def test_records_are_the_complete_calls_with_what_was_before_them():
+    history = History()
+    history.append(Said("1", user("a")))
+    history.append(Answered("1", (assistant("b"),), CallRecord("first")))
+    history.append(Answered("1", (assistant("half"),), CallRecord("cut"), "cancelled"))
+    history.append(Said("2", user("c")))
+    history.append(Answered("2", (assistant("d"),), CallRecord("second")))
+    assert [(entry.record.id, len(before.messages())) for entry, before in history.records()] == [
+        ("first", 1),
+        ("second", 4),
+    ]
+    assert [entry.record.id for entry, _ in history.records("2")] == ["second"]
+
+
+def test_results_go_behind_their_calls_in_call_order_and_their_files_behind_them():
+    picture = llm.Attachment(content=b"x", type="image/png")
+    late = ToolResult("tool", "B", tool_call_id="b")
+    first = ToolResult("tool", "A", attachments=[picture], tool_call_id="a", exception=ValueError("no"))
+    entries = [
+        Answered("1", (asked("a", "b"),), RECORD),
+        Returned("1", result_part(late)),
+        Returned("1", result_part(first)),
+    ]
+    _, results, files = raw_messages(entries)
+    assert [(part.output, part.exception) for part in results.parts] == [("A", "ValueError: no"), ("B", None)]
+    assert all(part.attachments == [] for part in results.parts)
+    assert files == Message("user", [AttachmentPart(picture)])
+
+
+# ---- repair ----------------------------------------------------------------------------------------------------------------
+
+
+def test_an_open_call_gets_a_result_marked_pending():
+    valid = repair([user("hi"), asked("a", "b"), given_results("b")])
+    check_valid(valid)
+    first, second = valid[-1].parts
+    assert is_pending(first)
+    assert not is_pending(second)
+    assert [call.tool_call_id for call in open_calls([user("hi"), asked("a", "b"), given_results("b")])] == ["a"]
+
+
+def test_results_that_nobody_asked_for_second_results_and_empty_things_are_gone():
+    valid = repair(
+        [
+            given_results("x"),
+            user("hi"),
+            asked("a"),
+            given_results("a", "a", "z"),
+            Message("assistant", [TextPart("")]),
+            Message("assistant", [TextPart(""), TextPart("b"), ReasoningPart("")]),
+            Message("user", [AttachmentPart(None)]),
+        ]
+    )
+    check_valid(valid)
+    assert [message.role for message in valid] == ["user", "assistant", "tool", "assistant"]
+    assert valid[2] == given_results("a")
+    assert valid[3] == Message("assistant", [TextPart("b")])
+
+
+def test_reasoning_without_text_is_kept_where_the_provider_needs_it():
+    parts = [ReasoningPart("", redacted=True), ReasoningPart("", provider_metadata={"anthropic": {"signature": "s"}})]
+    assert repair([Message("assistant", [*parts])])[0].parts == parts
+
+
+def test_calls_that_the_provider_ran_itself_need_no_result():
+    message = asked("a", server=True)
+    assert repair([message, user("next")]) == [message, user("next")]
+    assert open_calls([message]) == []
+
+
+def test_results_without_ids_are_matched_by_name():
+    message = Message("assistant", [ToolCallPart("one", {}, None), ToolCallPart("two", {}, "t")])
+    results = Message("tool", [ToolResultPart("two", "2", None), ToolResultPart("one", "1", None)])
+    assert [part.output for part in repair([message, results])[1].parts] == ["1", "2"]
+
+
+def test_a_result_of_another_name_under_the_right_id_still_counts():
+    results = Message("tool", [ToolResultPart("renamed", "1", "a")])
+    assert [part.output for part in repair([asked("a"), results])[1].parts] == ["1"]
+
+
+def test_there_are_no_open_calls_where_there_is_nothing():
+    assert open_calls([]) == []
+    assert open_calls([user("hi")]) == []
+    assert open_calls([given_results("a")]) == []
+
+
+messages = st.lists(
+    st.one_of(
+        st.builds(user, st.text(max_size=3)),
+        st.builds(system, st.text(max_size=3)),
+        st.builds(
+            lambda ids, text: asked(*ids, text=text), st.lists(st.sampled_from("abc"), unique=True), st.text(max_size=2)
+        ),
+        st.builds(lambda ids: given_results(*ids), st.lists(st.sampled_from("abcd"), max_size=4)),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=300)
+@given(messages)
+def test_repair_makes_any_messages_valid_and_leaves_valid_ones_alone(given_messages):
+    valid = repair(given_messages)
+    check_valid(valid)
+    assert repair(valid) == valid
+    texts = [part for message in given_messages for part in message.parts if type(part) is TextPart and part.text]
+    assert [part for message in valid for part in message.parts if type(part) is TextPart] == texts
+
+
+def test_what_arrived_of_a_cut_answer_is_kept_as_marked_text():
+    arrived = [
+        Message("assistant", [ReasoningPart("thought"), TextPart("half"), ToolCallPart("tool", {}, "a")]),
+        Message("assistant", [ToolCallPart("tool", {}, "b")]),
+    ]
+    assert interrupted_messages(arrived, "deadline") == (
+        Message("assistant", [TextPart("half")], {"llm_actors": {"interrupted": "deadline"}}),
+    )

@@ -1,0 +1,20 @@
+import asyncio
+
+import llm_actors as llm
+
+
+def upper(string: str) -> str:
+    "Converts string to uppercase"
+    return string.upper()
+
+
+async def run():
+    model = llm.get_async_model("gpt-4.1")
+    async for chunk in model.chain(
+        "Convert panda to uppercase then pelican to uppercase",
+        tools=[upper],
+    ):
+        print(chunk, end="", flush=True)
+
+
+asyncio.run(run())

@@ -1,0 +1,15 @@
+import llm_actors as llm
+
+
+def upper(string: str) -> str:
+    "Converts string to uppercase"
+    return string.upper()
+
+
+model = llm.get_model("gpt-4.1")
+chain = model.chain(
+    "Convert panda to uppercase then pelican to uppercase",
+    tools=[upper],
+    after_call=print,
+)
+print(chain.text())

@@ -1,0 +1,14 @@
+import llm_actors as llm
+
+
+def upper(string: str) -> str:
+    "Converts string to uppercase"
+    return string.upper()
+
+
+model = llm.get_model("gpt-4.1")
+for chunk in model.chain(
+    "Convert panda to uppercase then pelican to uppercase",
+    tools=[upper],
+):
+    print(chunk, end="", flush=True)

@@ -1,0 +1,18 @@
+import asyncio
+
+import llm_actors as llm
+
+
+async def search_web(query: str) -> str:
+    "Search the web for information"
+    # Replace with a real async HTTP call in production
+    await asyncio.sleep(0.01)
+    return f"Results for: {query}"
+
+
+model = llm.get_model("gpt-4.1-mini")
+conversation = model.conversation(tools=[search_web])
+result1 = conversation.chain("Find recent news about pelicans").text()
+print(result1)
+result2 = conversation.chain("What about flamingos?").text()
+print(result2)

@@ -1,0 +1,167 @@
+"""A wire of lines for the pump's tests, and a sink that remembers.
+
+`text` is an item, `: text` a comment, `! text` an error, `= text` the terminal fact after which nothing more is read, `- text` one after
+which more may come.
+"""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from llm_actors.errors import InvalidRequestError, ProtocolError, ServerError, StreamTruncatedError
+from llm_actors.messages import ModelRequest, Options, RoundResult, Secret, user
+from llm_actors.providers.protocol import Decoder, Endpoint, Provider, WireRequest
+from llm_actors.runtime import loop as loops
+from llm_actors.transport import Clients, Pump, WireCall
+
+
+class LineDecoder(Decoder):
+    def __init__(self, max_event, max_answer):
+        self.finished = False
+        self.rest = b""
+        self.size = 0
+        self.ended_with = None
+        self.max_event, self.max_answer = max_event, max_answer
+
+    def feed(self, data):
+        self.size += len(data)
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        if self.size > self.max_answer or max(map(len, [self.rest, *lines])) > self.max_event:
+            raise ProtocolError("too many bytes", frame=data[:10])
+        items = []
+        for line in lines:
+            text = line.decode()
+            if text.startswith("!"):
+                raise ServerError(text[2:], provider="line", body={"said": [text]})
+            if text.startswith(("=", "-")):
+                self.ended_with = text[2:]
+                self.finished = text.startswith("=")
+            elif not text.startswith(":"):
+                items.append(text)
+        return items
+
+    def tail(self):
+        return [self.rest.decode()] if self.rest else []
+
+    def close(self):
+        if self.ended_with is None:
+            raise StreamTruncatedError("no terminal fact")
+        return RoundResult(raw_stop_reason=self.ended_with)
+
+
+class LineWire(Provider):
+    name = "line"
+    options = Options
+    fetches_urls = False
+
+    def encode(self, request, extra_body):
+        if request.model == "bad":
+            raise InvalidRequestError("this wire has no bad", provider=self.name)
+        return WireRequest("POST", "/lines", {"Content-Type": "text/plain"}, repr(dict(extra_body)).encode())
+
+    def key_header(self, key):
+        return "X-Key", key.reveal()
+
+    def decoder(self, request, headers, *, max_event, max_answer):
+        return LineDecoder(max_event, max_answer)
+
+    def error(self, status, headers, body):
+        return ServerError(body.decode("utf-8", "replace"), status=status, provider="line", body=dict(headers))
+
+
+LINE = LineWire()
+
+
+class Sink:
+    """Remembers writes and endings; `over` is done with the ending."""
+
+    def __init__(self):
+        self.writes = []
+        self.endings = []
+        self.over = asyncio.get_running_loop().create_future()
+        self.wrote = asyncio.Event()
+
+    def write(self, items):
+        assert not self.endings
+        self.writes.append(items)
+        self.wrote.set()
+
+    def ended(self, result):
+        self._end(result)
+
+    def failed(self, error):
+        self._end(error)
+
+    def stopped(self):
+        self._end("stopped")
+
+    def _end(self, ending):
+        self.endings.append(ending)
+        assert len(self.endings) == 1
+        self.over.set_result(ending)
+
+    @property
+    def items(self):
+        return [item for items in self.writes for item in items]
+
+
+class Bench:
+    """A loop's clients and pump, and what its calls have in common."""
+
+    def __init__(self, base_url, provider=LINE):
+        self.loop = loops.here()
+        self.clients = Clients(self.loop)
+        self.pump = Pump(self.loop, self.clients)
+        self.base_url = base_url
+        self.provider = provider
+
+    def start(self, sink=None, *, model="m", key="sk-line-1234", provider=None, stream=True, **endpoint):
+        sink = sink or Sink()
+        place = Endpoint(**{"base_url": self.base_url, **endpoint})
+        request = ModelRequest(model, [user("hi")], stream=stream)
+        flight = self.pump.start(
+            WireCall(provider or self.provider, place, request, Secret(key) if key else None), sink
+        )
+        return flight, sink
+
+    async def call(self, **endpoint):
+        """Runs one call to its end; gives the sink and the ending."""
+        _, sink = self.start(**endpoint)
+        async with asyncio.timeout(10):
+            return sink, await sink.over
+
+    def pool(self, **endpoint):
+        """The connections of the shared client, open or idle."""
+        client = self.clients.of(Endpoint(**{"base_url": self.base_url, **endpoint}))
+        return client._transport._pool.connections
+
+
+def run(body, base_url, **more):
+    """Runs `await body(bench)` on a loop of its own."""
+
+    async def main():
+        return await body(Bench(base_url, **more))
+
+    return asyncio.run(main())
+
+
+@asynccontextmanager
+async def no_generator_left_to_the_collector():
+    """Fails when an asynchronous generator is finished by the garbage collector's hook in place of its task."""
+    import gc
+    import sys
+
+    old = sys.get_asyncgen_hooks()
+    left = []
+
+    def finalizer(generator):
+        left.append(generator.__qualname__)
+        if old.finalizer is not None:
+            old.finalizer(generator)
+
+    sys.set_asyncgen_hooks(old.firstiter, finalizer)
+    try:
+        yield
+        gc.collect()
+    finally:
+        sys.set_asyncgen_hooks(*old)
+    assert left == []
