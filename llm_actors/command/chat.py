@@ -55,15 +55,15 @@ def _answer(conversation: llm.Conversation, text: str, asked: Asked) -> None:
 
     Ctrl-C a second time, while a tool refuses to end, ends the chat.
     """
-    response = None
+    presses = None
     try:
-        with interrupt.held():
-            response = asked.ask(conversation, text)
-        screen.show(response, whole=asked.whole)
-        screen.about(response, usage=asked.usage)
+        with interrupt.caught() as presses:
+            response = presses.cancel(asked.ask(conversation, text))
+            screen.show(response, whole=asked.whole)
+            screen.about(response, usage=asked.usage)
     except KeyboardInterrupt:
-        if response is not None:
-            response.cancel()
+        if presses is None or presses.came > 1:
+            raise
         screen.note("cancelled")
     except Exception as error:  # noqa: BLE001 - a tool hook or a model of the user's own may raise anything
         screen.problem(error)

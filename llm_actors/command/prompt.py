@@ -50,14 +50,14 @@ def run(flags: argparse.Namespace) -> int:
         msg = 'there is no prompt: llm-actors "a prompt", or pipe one in'
         raise WrongFlag(msg)
     conversation = models.choose(flags.model).conversation(tools=asked.tools)
-    with interrupt.held():
-        response = asked.ask(conversation, text)
-    try:
-        screen.show(response, whole=asked.whole)
-    except BaseException:  # Ctrl-C, or nobody reads our output any more: what runs is ended before we go
-        response.cancel()
-        raise
-    screen.about(response, usage=asked.usage)
+    with interrupt.caught() as presses:
+        response = presses.cancel(asked.ask(conversation, text))
+        try:
+            screen.show(response, whole=asked.whole)
+        except OSError:  # nobody reads our output any more: what runs is ended before we go
+            response.cancel()
+            raise
+        screen.about(response, usage=asked.usage)
     return 0
 
 

@@ -58,7 +58,7 @@ def show(response: llm.Response, *, whole: bool = False) -> None:
         answer = response.text()
         if whole:
             text.write(answer)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, llm.ResponseCancelledError):
         text.interrupted()
         raise
     finally:

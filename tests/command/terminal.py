@@ -57,7 +57,7 @@ class Terminal:
         for _ in range(10):
             self.press(keys)
             with contextlib.suppress(AssertionError):
-                return self.expect(text, 1)
+                return self.expect(text, 3)
         raise AssertionError(f"{keys!r} did not lead to {text!r}: {self.screen!r}")
 
     def expect(self, text, timeout=10):
