@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -9,6 +10,9 @@ import pytest
 # A shared machine stalls: an example's time says nothing. Failures print what is needed to repeat them.
 hypothesis.settings.register_profile("llm_actors", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("llm_actors")
+
+# A shell's `&` and nohup have interrupts ignored, and the programs that tests start would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _user_paths = itertools.count()
 

@@ -62,7 +62,7 @@ def _answer(conversation: llm.Conversation, text: str, asked: Asked) -> None:
             screen.show(response, whole=asked.whole)
             screen.about(response, usage=asked.usage)
     except KeyboardInterrupt:
-        if presses is None or presses.came > 1:
+        if presses is None or presses.leaving:
             raise
         screen.note("cancelled")
     except Exception as error:  # noqa: BLE001 - a tool hook or a model of the user's own may raise anything

@@ -1,8 +1,8 @@
 """Ctrl-C: the first one cancels the answer, the second one leaves.
 
-The first raises nothing where it strikes: an exception in the midst of a lock or a clean-up would leave that half done. It only asks a thread
-of ours to cancel, and whoever waits for the answer sees it end. The second one is for an answer that does not end, as with a tool that refuses to;
-a third ends the process on the spot.
+The first raises nothing where it strikes: an exception in the midst of a lock or a clean-up would leave that half done. It only asks
+a thread of ours to cancel, and whoever waits for the answer sees it end. The second one is for an answer that does not end, as with a
+tool that refuses to; a third ends the process on the spot.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Presses:
 
     def __init__(self) -> None:
         self.came = 0
+        self.leaving = False  # pressed again
         self._cancel: Callable[[], object] | None = None
         # SimpleQueue.put() may be called by a signal handler in the midst of another put(); no other means of the library is said to be so.
         self._asked: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
@@ -36,16 +37,19 @@ class Presses:
         """The signal handler. Raises `KeyboardInterrupt` from the second press on."""
         self.came += 1
         if self.came > 1:
+            self.leaving = True
             last()
             raise KeyboardInterrupt
         if self._cancel is not None:
             self._asked.put(self._cancel)
 
     def work(self) -> None:
+        """The thread's: carries out what was asked until `end()`."""
         while (cancel := self._asked.get()) is not None:
             cancel()
 
     def end(self) -> None:
+        """The thread ends when it has done what was asked before."""
         self._asked.put(None)
 
 
@@ -62,7 +66,7 @@ def caught() -> Generator[Presses]:
         yield presses
     finally:
         presses.end()
-        if presses.came < 2:
+        if not presses.leaving:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if presses.came:
             raise KeyboardInterrupt

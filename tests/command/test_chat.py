@@ -143,7 +143,8 @@ def test_a_second_ctrl_c_leaves_a_chat_that_a_tool_holds_up(chat, module):
     terminal.expect("running")
     terminal.press(CTRL_C)
     terminal.expect("^C")
-    terminal.press_until(CTRL_C, "[cancelled]\n")
+    terminal.press_until(CTRL_C, "[cancelled]\n")  # two that come at the same moment are one signal
+    terminal.press(CTRL_C)  # and one more does not wait for the tool either
     assert terminal.status() in {130, -signal.SIGINT}
     assert "Traceback" not in terminal.screen
 

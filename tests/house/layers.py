@@ -103,12 +103,13 @@ ASYNCIO_IN = (
     "llm_actors.testing",
     "llm_actors.command",
 )
-# The event log is the part of the response that threads meet in. The local engine is a process with its watchers.
+# The event log is the part of the response that threads meet in. The local engine is a process with its watchers. Ctrl-C cancels from a thread.
 THREADING_IN = (
     "llm_actors.runtime",
     "llm_actors.chat.response",
     "llm_actors.chat.event_log",
     "llm_actors.extras.local",
+    "llm_actors.command.interrupt",
 )
 CLOCK_IN = ("llm_actors.runtime.clock", "llm_actors.runtime.loop", "llm_actors.testing", "llm_actors.extras.local")
 STANDARD = (
