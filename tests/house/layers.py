@@ -103,7 +103,8 @@ ASYNCIO_IN = (
     "llm_actors.testing",
     "llm_actors.command",
 )
-# The event log is the part of the response that threads meet in. The local engine is a process with its watchers. Ctrl-C cancels from a thread.
+# The event log is the part of the response that threads meet in. The local engine is a process with its watchers.
+# Ctrl-C cancels from a thread of its own.
 THREADING_IN = (
     "llm_actors.runtime",
     "llm_actors.chat.response",
