@@ -3,6 +3,7 @@
 pump.py      one model call: request out, bytes in, items to the sink, one ending
 clients.py   the HTTP clients of one loop, shared by all its conversations
 library.py   httpx itself, imported off the loop
+kept.py      kept connections that the server has closed: the one thing that is sent twice
 body.py      the body of a response, read to its end or closed cleanly before it
 fault.py     what can go wrong on the way, as our errors, without keys
 fetch.py     the bytes behind an attachment's URL

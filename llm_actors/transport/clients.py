@@ -20,8 +20,8 @@ from .library import ssl_context
 if TYPE_CHECKING:
     import httpx
 
-# Common servers (uvicorn, llama.cpp's) close an idle connection after 5 s. One found closed is replaced, but a request that is sent at the
-# very moment fails, and is not repeated by itself: so ours are closed first. Busy programs reuse a connection within that time.
+# Common servers (uvicorn, llama.cpp's) close an idle connection after 5 s. One found closed is replaced, and a request that is sent at the
+# very moment goes out again (kept.py); closing ours first makes that rare. Busy programs reuse a connection within that time.
 _KEEP_ALIVE_SECONDS = 4.0
 _FETCHING = object()
 

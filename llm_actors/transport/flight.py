@@ -30,7 +30,7 @@ from llm_actors.messages import Item, ModelRequest, RoundResult, Secret
 from llm_actors.providers.protocol import Decoder, Endpoint, FlightSink, Provider, WireRequest
 from llm_actors.runtime.loop import Loop
 
-from . import library
+from . import kept, library
 from .body import Body, collect, next_turn
 from .clients import Clients, build_request
 from .fault import explained, masked, secrets_of, shown, without_secrets
@@ -184,12 +184,28 @@ class HttpFlight:
             await library.load()
         client = self._clients.of(endpoint)
         self._watch.phase("first byte", endpoint.timeouts.first_byte)
+        trace = kept.Trace()
+        answer = await self._try(client, wire, headers, trace)
+        if trace.was_stale:
+            answer = await self._try(client, wire, headers, kept.Trace())
+        if not isinstance(answer, Exception):
+            return answer
+        del headers  # as in _try()
+        raise answer  # out here, so that it does not carry the library's exception, which holds the request and its key
+
+    async def _try(self, client: Any, wire: WireRequest, headers: dict[str, str], trace: kept.Trace) -> Any:
+        """The response, its head read; or what went wrong."""
+        endpoint = self._call.endpoint
         try:
-            return await client.send(build_request(client, endpoint, self._base_url, wire, headers), stream=True)
+            outgoing = build_request(client, endpoint, self._base_url, wire, headers)
+            outgoing.extensions["trace"] = trace
+            return await client.send(outgoing, stream=True)
         except Exception as error:  # noqa: BLE001 - fault.py knows which it can explain
+            trace.failed(error)
             fault = explained(error, self._where(), streaming=False, connect=endpoint.timeouts.connect)
-        del headers  # the same: a traceback shows what its frames hold
-        raise fault  # out here, so that it does not carry the library's exception, which holds the request and its key
+        outgoing = None
+        del headers  # a traceback shows what its frames hold
+        return fault
 
     def _headers(self, wire: WireRequest) -> dict[str, str]:
         endpoint = self._call.endpoint

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import llm_actors as llm
-from llm_actors.testing import Answer, Close, Reset, Send, Speak, Stall, chunk, events, head
+from llm_actors.testing import Answer, Close, Reset, Send, Speak, Stall, chunk, events, head, reply
 
 from .worlds import World, calls, check_valid, wire_messages
 
@@ -263,11 +263,11 @@ def test_the_history_is_valid_after_a_crash_of_a_model_call_between_tools(server
 def test_a_prompt_from_which_nothing_came_is_not_in_the_history(server, pair, dress, run):
     """C2: The history is valid at every moment: trying again after an error does not send the prompt twice."""
     world = World(dress)
-    server.play(*[Answer([Reset()])])
+    server.play(reply(500, {"error": {"message": "boom"}}))
 
     async def main():
         conversation = world.model(pair).conversation()
-        assert isinstance(await world.error(conversation.prompt("hello")), llm.ConnectionFailedError)
+        assert isinstance(await world.error(conversation.prompt("hello")), llm.ServerError)
         assert conversation.messages() == []
         assert await world.text(conversation.prompt("hello")) == "echo: hello"
         assert wire_messages(server.requests[-1]) == [("user", "hello")]

@@ -65,6 +65,7 @@ def test_keys_never_appear_in_a_repr_a_log_line_an_exception_a_trace_or_a_journa
             server.set()
             server.play(
                 Answer([Reset()]),
+                Answer([Reset()]),  # a request that dies on a kept connection is sent once more
                 reply(500, f"proxy error: Authorization: Bearer {KEY}", content_type="text/plain"),
                 reply(400, {"error": {"message": f"bad {KEY}", "code": KEY}}),
             )
