@@ -56,7 +56,7 @@ def test_its_last_words_are_told_without_time_stamps_and_without_the_key(fake):
 
 
 def test_native_words_without_an_end_of_line_do_not_hide_the_answer(fake):
-    child = "import os; os.write(1, b'x' * 200_000); os.write(1, b'\\n@ready http://there\\n'); os.read(0, 1); os.read(0, 9999)"
+    child = "import os, sys; os.write(1, b'x' * 200_000); os.write(1, b'\\n@ready http://there\\n'); sys.stdin.read()"
     fake(child)
     process, _ = _started()
     assert process.address == "http://there"
