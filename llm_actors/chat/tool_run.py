@@ -16,8 +16,7 @@ from llm_actors.messages import ToolCall, ToolResult
 from .preparation import Preparation
 from .tool_pool import Outcome
 from .tools import output_text
-from .turn import PREPARE
-from .turn_mail import CallHook, Cancel, HookDone, JobStopped, Mail, Prepared, RunTool, ToolDone
+from .turn_mail import PREPARE, CallHook, Cancel, HookDone, JobStopped, Mail, Prepared, RunTool, ToolDone
 
 if TYPE_CHECKING:
     from .live_turn import LiveTurn

@@ -15,6 +15,9 @@ from llm_actors.observe import Record
 
 from .history import Entry
 
+PREPARE = -1
+"""The job number of the toolboxes' prepare()."""
+
 # ---- mail ------------------------------------------------------------------------------------------------------------------
 
 
@@ -106,6 +109,19 @@ class Woken(msgspec.Struct, frozen=True):
     now: float
 
 
+class Steer(msgspec.Struct, frozen=True):
+    """Put this user message before the next model call. `id`: of the response that was promised for it."""
+
+    id: str
+    message: Message
+
+
+class Unsteer(msgspec.Struct, frozen=True):
+    """Not any more: it was cancelled before it was taken."""
+
+    id: str
+
+
 class Cancel(msgspec.Struct, frozen=True):
     """End the turn with this error: a ResponseCancelledError, DeadlineExceededError or LoopClosedError."""
 
@@ -125,6 +141,8 @@ Mail: TypeAlias = (
     | ToolDone
     | JobStopped
     | Woken
+    | Steer
+    | Unsteer
     | Cancel
 )
 
@@ -184,6 +202,12 @@ class WakeAt(msgspec.Struct, frozen=True):
     when: float
 
 
+class Steered(msgspec.Struct, frozen=True):
+    """These steers have been taken: what the turn does from here on is for their responses too."""
+
+    ids: list[str]
+
+
 class Emit(msgspec.Struct, frozen=True):
     """Write these items into the log."""
 
@@ -203,5 +227,5 @@ class Finish(msgspec.Struct, frozen=True):
 
 
 Command: TypeAlias = (
-    Append | Prepare | Send | StopSend | CallHook | RunTool | StopJob | WakeAt | Emit | Observe | Finish
+    Append | Prepare | Send | StopSend | CallHook | RunTool | StopJob | WakeAt | Steered | Emit | Observe | Finish
 )

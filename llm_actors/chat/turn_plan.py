@@ -10,7 +10,10 @@ from llm_actors.messages import Prompt
 
 
 class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn needs to know of its conversation: fixed when the prompt is sent. `deadline`: monotonic seconds."""
+    """What a turn needs to know of its conversation: fixed when the prompt is sent. `deadline`: monotonic seconds.
+
+    `joined`: the prompts that this turn answers together, each a user message of its own; `prompt` is then all of them in one.
+    """
 
     id: str
     prompt: Prompt
@@ -22,3 +25,4 @@ class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     before_call: bool = False
     after_call: bool = False
     deadline: float | None = None
+    joined: tuple[Prompt, ...] = ()

@@ -85,7 +85,7 @@ class Driver:
                 self.emitted += command.items
             elif isinstance(command, m.Finish):
                 self.finished.append(command.error)
-            elif not isinstance(command, m.Observe | m.WakeAt):
+            elif not isinstance(command, m.Observe | m.WakeAt | m.Steered):
                 self.open.append(command)
 
     def pop(self, kind: type) -> Any:

@@ -1,0 +1,164 @@
+"""The half of a turn that brings it to its end: what is stopped, what is waited for, what the history needs to stay valid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+from llm_actors.errors import DeadlineExceededError, PauseChain
+from llm_actors.messages import Message, ToolCall, ToolResult
+from llm_actors.observe import TurnFinished
+
+from . import turn_mail as mail_
+from .history import (
+    Answered,
+    CallRecord,
+    Entry,
+    Returned,
+    Withdrawn,
+    interrupted_messages,
+    interruption_of,
+    not_run,
+    result_part,
+)
+from .tool_round import ToolRound
+from .turn_mail import PREPARE, Append, Command, Finish, Observe, StopJob, StopSend, WakeAt
+from .turn_plan import TurnPlan
+
+State = Literal[
+    "queued", "opening", "preparing", "calling", "keeping", "tools", "steering", "stopping", "closing", "over"
+]
+
+
+class TurnEnding:
+    """See the head of this file, and of turn.py for the states."""
+
+    def __init__(self, plan: TurnPlan, call_id: Callable[[int], str]) -> None:
+        self.plan = plan
+        self.state: State = "queued"
+        self.round = 0
+        self.records: list[CallRecord] = []
+        self._call_id = call_id
+        self._tools: dict[str, Any] = plan.tools
+        self._tool_round: ToolRound | None = None
+        self._error: BaseException | None = None
+        self._appending = 0
+        self._stopping_round = False
+        self._stopping_prepare = False
+        self._resume: list[ToolCall] = []
+        self._unstarted: list[ToolCall] = []
+        self._partial: tuple[Message, ...] = ()
+        self._produced = False
+        self._steers: dict[str, Message] = {}
+        self._results: list[ToolResult] = []
+
+    def waiting(self) -> list[Command]:
+        """The commands for a turn that has just been queued: its deadline runs from now on (C6)."""
+        return [WakeAt(self.plan.deadline)] if self.plan.deadline is not None else []
+
+    def _woken(self, now: float) -> list[Command]:
+        deadline = self.plan.deadline
+        if deadline is None or self.state in ("stopping", "closing"):
+            return []
+        if now < deadline:
+            return [WakeAt(deadline)]
+        seconds = self.plan.prompt.timeout
+        return self._end(
+            DeadlineExceededError(
+                f"the turn did not end within its timeout of {seconds} seconds (it was {self.state})"
+            ),
+            now,
+        )
+
+    def _end(self, error: BaseException, now: float) -> list[Command]:
+        """The turn ends with this error; the first one counts."""
+        if self.state == "queued":
+            self._error = error
+            return self._finish(now)
+        if self.state in ("stopping", "closing"):
+            return []
+        commands = self._stop_all()
+        self._error = error
+        self.state = "stopping"
+        return [*commands, *self._close(now)]
+
+    def _stop_all(self) -> list[Command]:
+        if self.state == "calling":
+            self._stopping_round = True
+            return [StopSend(self.round)]
+        if self.state == "preparing":
+            self._stopping_prepare = True
+            return [StopJob(PREPARE)]
+        if self._tool_round is not None:
+            return [*self._tool_round.stop()]
+        return []
+
+    def _round_stopped(self, mail: mail_.RoundStopped) -> list[Command]:
+        if self.state != "stopping" or mail.round != self.round or not self._stopping_round:
+            return []
+        self._stopping_round = False
+        self._partial = interrupted_messages(mail.messages, interruption_of(self._error))
+        return self._close(mail.now)
+
+    def _job_stopped(self, mail: mail_.JobStopped) -> list[Command]:
+        if self.state != "stopping":
+            return []
+        if mail.call == PREPARE:
+            self._stopping_prepare = False
+        elif self._tool_round is not None:
+            self._tool_round.job_stopped(mail)
+        return self._close(mail.now)
+
+    def _close(self, now: float) -> list[Command]:
+        """Once everything has stopped: what the history needs to stay valid."""
+        busy = self._tool_round is not None and not self._tool_round.idle()
+        if self._stopping_round or self._stopping_prepare or busy or self._appending:
+            return []
+        self.state = "closing"
+        entries: list[Entry] = []
+        turn = self.plan.id
+        if self._partial:
+            entries.append(
+                Answered(turn, self._partial, CallRecord(self._call_id(self.round)), interruption_of(self._error))
+            )
+        elif not self._produced:
+            entries.append(Withdrawn(turn))
+        unanswered = self._unstarted
+        if self._tool_round is not None:
+            entries += [Returned(turn, result_part(result)) for result in self._tool_round.fresh]
+            # After a PauseChain the open calls stay open, so that a later chain can run them.
+            unanswered = [] if isinstance(self._error, PauseChain) else self._tool_round.unanswered()
+        why = f"the turn was ended: {interruption_of(self._error)}"
+        entries += [Returned(turn, not_run(call, why)) for call in unanswered]
+        return self._append(entries, now)
+
+    def _finish(self, now: float) -> list[Command]:
+        self.state = "over"
+        error = self._error
+        plan = self.plan
+        text = repr(error) if error is not None else None
+        record = TurnFinished(now=now, conversation=plan.conversation, response=plan.id, rounds=self.round, error=text)
+        return [Finish(error), Observe(record)]
+
+    def _append(self, entries: list[Entry], now: float) -> list[Command]:
+        if not entries:
+            self._appending += 1
+            return self._appended(mail_.Appended(now))
+        self._appending += 1
+        return [Append(entries)]
+
+    def _appended(self, mail: mail_.Appended) -> list[Command]:
+        raise NotImplementedError
+
+    def _append_failed(self, mail: mail_.AppendFailed) -> list[Command]:
+        """Nothing can be kept any more, so nothing more is tried: the history stays as it was last kept, and its view valid."""
+        commands = self._stop_all() if self.state != "stopping" else []
+        self._error = mail.error
+        self.state = "closing"
+        return [*commands, *self._finish(mail.now)]
+
+    ENDINGS: ClassVar[dict[type, Callable[[Any, Any], list[Command]]]] = {
+        mail_.AppendFailed: _append_failed,
+        mail_.RoundStopped: _round_stopped,
+        mail_.JobStopped: _job_stopped,
+    }
