@@ -71,6 +71,8 @@ class PlainThread(pykka.ThreadingActor):
 
 @pytest.mark.parametrize("coroutine", [False, True])
 def test_a1_one_message_at_a_time_first_in_first_out_from_each_sender(coroutine):
+    """A1: One message at a time. First in, first out from each sender."""
+
     class Counted(Actor):
         def __init__(self):
             super().__init__()
@@ -115,6 +117,8 @@ def test_a1_one_message_at_a_time_first_in_first_out_from_each_sender(coroutine)
 
 
 def test_a2_control_mail_overtakes_queued_mail():
+    """A2: Control mail overtakes queued prompts."""
+
     async def main():
         gate = asyncio.get_running_loop().create_future()
         ref = Notes.start(gate)
@@ -132,6 +136,7 @@ def test_a2_control_mail_overtakes_queued_mail():
 
 
 def test_a2_the_order_is_kill_before_stop_before_control_before_mail():
+    """A2: ... Order: kill > stop > control > mail."""
     ends = []
 
     class Ends(Actor):
@@ -202,6 +207,7 @@ class CountedThread(ThreadNotes):
 
 @pytest.mark.parametrize(("actor_class", "races"), [(Echo, 10_000), (CountedThread, 2_000)])
 def test_a3_every_ask_that_races_a_stop_is_answered_exactly_once(actor_class, races, monkeypatch):
+    """A3: Every ask is answered exactly once: a value, the exception, or `ActorDeadError`; also when it races a stop."""
     monkeypatch.setattr("llm_actors.runtime.ref.Reply", CountedReply)
     outcomes = {"value": 0, "dead": 0}
     go = threading.Barrier(2)
@@ -256,6 +262,7 @@ async def _await(future_):
 
 
 def test_a3_tell_and_ask_after_the_loop_has_closed_fail_at_once():
+    """A3: ... An ask sent after the actor's loop has closed fails at once."""
     ref = asyncio.run(_started(Echo))
     for call in (lambda: ref.tell("x"), lambda: ref.ask("x"), lambda: ref.ask("x", block=False).get()):
         began = time.monotonic()
@@ -272,6 +279,7 @@ async def _started(actor_class, *arguments):
 
 
 def test_a3_an_ask_pending_when_the_loop_ends_is_answered_as_it_ends():
+    """A3: ... one pending when the loop ends is answered as it ends."""
     asked = []
 
     async def main():
@@ -321,6 +329,8 @@ def test_a3_where_a_loop_is_closed_without_its_shutdown_pending_asks_are_answere
 
 
 def test_a4_an_idle_actor_holds_no_thread_no_task_and_no_timer():
+    """A4: An idle actor holds no thread, no task and no timer."""
+
     class Many(Echo):
         registered = False
 
@@ -371,6 +381,8 @@ def test_a4_an_actor_that_nobody_can_reach_is_gone_without_a_stop():
 
 @pytest.mark.parametrize("thread_class", [ThreadNotes, PlainThread])
 def test_a5_loop_actors_and_threading_actors_tell_and_ask_each_other(thread_class):
+    """A5: Actors on the event loop and Pykka's `ThreadingActor`s can tell and ask each other, from any thread."""
+
     class Asker(Actor):
         async def on_receive(self, other):
             return await ask(other, "from the loop")
@@ -430,6 +442,8 @@ async def _await_echo():
 
 
 def test_a5_no_wait_of_ours_blocks_a_loop():
+    """A5: ... and no wait of ours blocks a loop."""
+
     async def main():
         beats = []
         stop = asyncio.Event()
@@ -462,6 +476,8 @@ def test_a5_no_wait_of_ours_blocks_a_loop():
 
 
 def test_a5_a_blocking_wait_on_the_thread_of_the_loop_that_has_to_do_the_work_raises_at_once():
+    """A5: A blocking wait on the thread of the loop that has to do the work raises at once ("await it") instead of deadlocking."""
+
     class Selfish(Actor):
         def on_receive(self, message):
             return self.actor_ref.ask("never")
@@ -480,6 +496,7 @@ def test_a5_a_blocking_wait_on_the_thread_of_the_loop_that_has_to_do_the_work_ra
 
 
 def test_a5_the_sync_api_inside_a_foreign_running_loop_works_with_one_warning(monkeypatch):
+    """A5: ... the sync API inside a foreign running loop (a notebook) works, with one warning that it blocks that loop."""
     monkeypatch.setattr(future, "_warned", False)
     ref = Echo.start_on(background()).actor_ref
 
