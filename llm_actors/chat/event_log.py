@@ -9,7 +9,7 @@ other.
     sealed    the turn is over: no more items, `on_done` callbacks run; they may read
     released  the callbacks have had their turn: readers waiting for the end go on
 
-After the seal the items are folded (fold.py).
+What has arrived and what of it is text: arrivals.py. After the seal the items are folded: fold.py.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import IncompleteAnswerError, LoopClosedError, ResponseCancelledError, TurnError
-from llm_actors.messages import Item, Message, StreamEvent, TextPart, Usage
+from llm_actors.messages import Item, Message, TextPart, Usage
 from llm_actors.runtime import Future, Loop
 
-from .fold import Fold
+from .arrivals import Arrivals
 from .history import CallRecord, History
 
 if TYPE_CHECKING:
@@ -46,17 +46,13 @@ in_callback: ContextVar[EventLog | None] = ContextVar("llm_actors_in_callback", 
 ENDED_EARLY = frozenset({"length", "content_filter", "refusal"})
 
 
-class EventLog:
+class EventLog(Arrivals):
     """See the head of this file. `origin` is the conversation that feeds it: it delivers unposted prompts and takes cancels."""
 
     __slots__ = (
         "__weakref__",
         "_end_waiters",
-        "_fold",
         "_inside",
-        "_items",
-        "_last",
-        "_separate",
         "_traceback",
         "_waiters",
         "callbacks",
@@ -89,6 +85,7 @@ class EventLog:
         chain: bool = False,
         detached: bool = False,
     ) -> None:
+        super().__init__()
         self.id = id
         self.prompt = prompt
         self.model = model
@@ -105,33 +102,19 @@ class EventLog:
         self.seconds = 0.0
         self.callbacks: list[Callback] = []
         self.subscribers: list[Subscription] = []
-        self._items: list[Item] = []
-        self._fold: Fold | None = None
         self._waiters: list[Future[None]] = []
         self._end_waiters: list[Future[None]] = []
         self._inside = 0
         self._traceback: Any = None
-        self._last = ""
-        self._separate = False
 
     # ---- the writer's side: the conversation's loop only --------------------------------------------------------------------
 
     def write(self, items: Iterable[Item]) -> None:
         """Appends what one read brought, and wakes who waits."""
         first = len(self._items)
-        for item in items:
-            if isinstance(item, str):
-                if self._separate:
-                    self._separate = False
-                    # The peer shows one blank between two rounds where neither side has white space; it is in no message.
-                    if self._last and not self._last[-1].isspace() and not item[:1].isspace():
-                        self._items.append(StreamEvent("separator", " "))
-                if item:
-                    self._last = item
-            elif item.type == "round":
-                self._separate = True
-            self._items.append(item)
-        self._wake()
+        self.take(items)
+        if self._waiters:
+            self._wake()
         if self.subscribers:
             fresh = self._items[first:]
             for subscriber in list(self.subscribers):
@@ -144,8 +127,7 @@ class EventLog:
         self.messages = messages
         self.records = records
         texts = [part.text for part in messages[-1].parts if isinstance(part, TextPart)] if messages else []
-        self._fold = Fold(self._items, texts[0] if len(texts) == 1 else None)
-        self._items = []
+        self.fold(texts[0] if len(texts) == 1 else None)
         with _sealing:
             self.sealed = True
             callbacks, self.callbacks = self.callbacks, []
@@ -155,9 +137,9 @@ class EventLog:
     def release(self) -> None:
         """Lets the readers that wait for the end go on."""
         self.released = True
-        for subscriber in self.subscribers:
+        subscribers, self.subscribers = self.subscribers, []
+        for subscriber in subscribers:
             subscriber.end()
-        self.subscribers = []
         waiters, self._end_waiters = self._end_waiters, []
         for waiter in waiters:
             _wake(waiter)
@@ -170,15 +152,6 @@ class EventLog:
                 _wake(waiter)
 
     # ---- the readers' side: any thread, any loop ----------------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        return len(self._fold) if self._fold is not None else len(self._items)
-
-    def since(self, number: int) -> Iterator[Item]:
-        """The items from this number on, as far as they are here."""
-        items = self._items
-        fold = self._fold
-        return fold.since(number) if fold is not None else iter(items[number:])
 
     def more(self, number: int) -> Future[None] | None:
         """None when there is something past `number` or no more will come; else a future, after which it is to be asked again."""
@@ -272,13 +245,13 @@ class EventLog:
         (await self.ended()).check()
 
     async def after(self, number: int, *, check: bool = False) -> list[Item]:
-        """Waits for items from this number on and gives all that are there; none when no more will come.
+        """Waits for items from this number on and gives the first of them; none when no more will come.
 
         `check`: raises the turn's error then.
         """
         while (waiter := self.more(number)) is not None:
             await self.wait(waiter)
-        items = list(self.since(number))
+        items = self.batch(number)
         if check and not items:
             await self.checked()
         return items
@@ -287,7 +260,7 @@ class EventLog:
         """The same from a thread."""
         while (waiter := self.more(number)) is not None:
             self.block(waiter)
-        items = list(self.since(number))
+        items = self.batch(number)
         if check and not items:
             self.ended_blocking().check()
         return items
@@ -340,13 +313,6 @@ class EventLog:
             text = f"the provider ended this answer early ({why}), so it is no whole {what}; text() has what it sent"
             raise IncompleteAnswerError(text)
 
-    def text_so_far(self) -> str:
-        """All text that has arrived, with a chain's separators."""
-        fold = self._fold
-        if fold is not None and not any(shown(event) for event in fold.events):
-            return fold.text
-        return "".join([item if isinstance(item, str) else item.chunk for item in self.since(0) if shown(item)])
-
     def usage(self) -> Usage:
         """The tokens of all model calls together."""
         total = Usage()
@@ -388,11 +354,6 @@ class Origin:
     def id(self) -> str:
         """The conversation's id."""
         raise NotImplementedError
-
-
-def shown(item: Item) -> bool:
-    """Whether this item is part of the text that a reader sees."""
-    return isinstance(item, str) or item.type in ("text", "separator")
 
 
 def _wake(waiter: Future[None]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 from llm_actors.messages import Item, StreamEvent
 
@@ -43,9 +42,10 @@ class Fold:
 
     def since(self, number: int) -> Iterator[Item]:
         """The items from this number on."""
-        if number < 0 or number >= len(self._ends):
-            return
-        starts = (self._ends[number - 1] if number else 0, *self._ends[number:])
-        for place, (start, end) in enumerate(pairwise(starts), number):
+        ends = self._ends
+        start = ends[number - 1] if 0 < number <= len(ends) else 0
+        for place in range(number, len(ends)) if number >= 0 else ():
+            end = ends[place]
             event = self._events.get(place)
             yield self.text[start:end] if event is None else event
+            start = end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -11,9 +11,10 @@ from llm_actors.errors import IncompleteAnswerError
 from llm_actors.messages import Event, Item, Message, StreamEvent, ToolCall, Usage
 from llm_actors.messages.events import numbered
 
-from .event_log import EventLog, shown
+from .arrivals import shown
+from .event_log import EventLog
 
-_FROM_MODEL = frozenset({"text", "reasoning", "tool_call_name", "tool_call_args", "tool_result"})
+_FROM_MODEL = frozenset({"text", "reasoning", "tool_call_name", "tool_call_args", "tool_result", "restart"})
 
 
 def text_of(log: EventLog) -> str:
@@ -74,9 +75,9 @@ def started_of(log: EventLog) -> str:
     return log.started
 
 
-def texts(items: Iterable[Item]) -> Iterator[str]:
-    """What a reader of the text sees of these items."""
-    for item in items:
+def texts(log: EventLog, items: Iterable[Item], number: int) -> Iterator[str]:
+    """What a reader of the text sees of these items, the first of which has this number."""
+    for item in log.kept(items, number):
         if isinstance(item, str):
             yield item
         elif shown(item):
@@ -84,12 +85,44 @@ def texts(items: Iterable[Item]) -> Iterator[str]:
 
 
 def model_events(items: Iterable[Item]) -> Iterator[StreamEvent]:
-    """What came from the model, in the peer's form."""
+    """What came from the model, in the peer's form; and `restart`, where what it had sent of an answer is taken back."""
     for item in items:
         if isinstance(item, str):
             yield StreamEvent("text", item)
         elif item.type in _FROM_MODEL:
             yield item
+
+
+def offset(after: Any) -> int:
+    """The argument of `events()` and `subscribe()`, checked. Raises TypeError for what is no int, ValueError for a negative one."""
+    if not isinstance(after, int):  # it comes from a header, often as a str
+        message = f"after= is the number of the first event you want, an int, not {after!r}"
+        raise TypeError(message)
+    if after < 0:
+        message = f"after= counts events from 0; {after} is no number of an event"
+        raise ValueError(message)
+    return after
+
+
+async def events(log: EventLog, after: int) -> AsyncIterator[Event]:
+    """All events from this number on, the last event too."""
+    number = after
+    while items := await log.after(number):
+        for event in public_events(log, items, number):
+            yield event
+        number += len(items)
+    if (last := last_event(await log.ended())).number >= after:
+        yield last
+
+
+def events_blocking(log: EventLog, after: int) -> Iterator[Event]:
+    """The same from a thread."""
+    number = after
+    while items := log.after_blocking(number):
+        yield from public_events(log, items, number)
+        number += len(items)
+    if (last := last_event(log.ended_blocking())).number >= after:
+        yield last
 
 
 def last_event(log: EventLog) -> Event:

@@ -30,7 +30,7 @@ class AsyncResponse(ResponseFacts):
         """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
         number = 0
         while items := await self._log.after(number, check=True):
-            for chunk in reading.texts(items):
+            for chunk in reading.texts(self._log, items, number):
                 yield chunk
             number += len(items)
 
@@ -42,13 +42,9 @@ class AsyncResponse(ResponseFacts):
                 yield event
             number += len(items)
 
-    async def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """All events from number `after` on; the last is `end` or `error`. Never raises the turn's error."""
-        while items := await self._log.after(after):
-            for event in reading.public_events(self._log, items, after):
-                yield event
-            after += len(items)
-        yield reading.last_event(await self._log.ended())
+    def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """The events numbered `after` and more, as they arrive, `end` or `error` last; none below it. Never raises the turn's error."""
+        return reading.events(self._log, reading.offset(after))
 
     async def text(self) -> str:
         """The whole text."""
@@ -105,7 +101,7 @@ class Response(ResponseFacts):
         """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
         number = 0
         while items := self._log.after_blocking(number, check=True):
-            yield from reading.texts(items)
+            yield from reading.texts(self._log, items, number)
             number += len(items)
 
     def stream_events(self) -> Iterator[StreamEvent]:
@@ -116,11 +112,8 @@ class Response(ResponseFacts):
             number += len(items)
 
     def events(self, after: int = 0) -> Iterator[Event]:
-        """All events from number `after` on; the last is `end` or `error`. Never raises the turn's error."""
-        while items := self._log.after_blocking(after):
-            yield from reading.public_events(self._log, items, after)
-            after += len(items)
-        yield reading.last_event(self._log.ended_blocking())
+        """The events numbered `after` and more, as they arrive, `end` or `error` last; none below it. Never raises the turn's error."""
+        return reading.events_blocking(self._log, reading.offset(after))
 
     def text(self) -> str:
         """The whole text."""

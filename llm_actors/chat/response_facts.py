@@ -150,14 +150,12 @@ class ResponseFacts:
         return json.loads(json.dumps(whole, default=repr))  # type: ignore[no-any-return]
 
     def subscribe(self, ref: Any, *, after: int = 0, batch: bool = False) -> None:
-        """Sends the events from number `after` on to an actor, one mail each (`Event`) or as lists; the last is `end` or `error`."""
-        log = self._log
-        subscription = Subscription(log, ref, after, batch=batch)
-        log.deliver()
-        if log.over() or log.loop is None:
-            subscription.start()
-        else:
-            log.loop.post(subscription.start)
+        """Sends the events numbered `after` and more to an actor, one mail each (`Event`) or as lists; the last is `end` or `error`.
+
+        To any actor, on any loop or in a thread, each event once and in order. A full mailbox is tried again, a dead actor is forgotten.
+        Raises TypeError and ValueError for an `after` that is no number of an event.
+        """
+        Subscription(self._log, ref, reading.offset(after), batch=batch).begin()
 
     def _check_over(self) -> None:
         if not self._log.sealed:

@@ -61,4 +61,4 @@ class RoundWriter:
         self._mail(RoundStopped(self._clock.monotonic(), self._round, self._arrived()))
 
     def _arrived(self) -> list[Message]:
-        return assemble(self._log.since(self._first))
+        return assemble(self._log.since(max(self._first, self._log.kept_from)))

@@ -1,59 +1,103 @@
-"""A response's events as mail: to any actor, loop actors and Pykka's ThreadingActors alike."""
+"""A response's events as mail: to any actor, loop actors and Pykka's ThreadingActors alike.
+
+The log is the buffer: a subscription keeps the number it has come to and nothing else. One whose actor has a full mailbox waits and tries
+again from there, one whose actor is dead ends; neither is felt by the writer or by other readers (C4).
+"""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
+from llm_actors.errors import LoopClosedError, MailboxFullError
 from llm_actors.messages import Item
 from llm_actors.runtime import ActorDeadError
 
 from .reading import last_event, public_events
 
 if TYPE_CHECKING:
+    from llm_actors.messages import Event
+
     from .event_log import EventLog
+
+PAUSE = 0.05
+"""Seconds until an actor whose mailbox was full is told again."""
 
 
 class Subscription:
-    """Sends what comes to one actor, in order, each event once. A dead actor ends it. The log's loop only."""
+    """Sends what comes to one actor, in order, each event once. The log's loop only, but for `begin()`."""
 
-    __slots__ = ("_batch", "_log", "_next", "_ref", "_sealed")
+    __slots__ = ("_batch", "_log", "_next", "_over", "_paused", "_ref")
 
     def __init__(self, log: EventLog, ref: Any, after: int, *, batch: bool) -> None:
         self._log = log
         self._ref = ref
         self._next = after
         self._batch = batch
-        self._sealed = False
+        self._over = False
+        self._paused = False
 
-    def start(self) -> None:
-        """Sends what is there; the rest follows as it comes, or the end if that is all."""
-        self._send(list(public_events(self._log, self._log.since(self._next), self._next)))
+    def begin(self) -> None:
+        """Starts it where the log is written. Any thread."""
+        log = self._log
+        log.deliver()
+        if log.loop is not None and not log.released:
+            with contextlib.suppress(LoopClosedError):
+                log.loop.post(self._start)
+                return
+            log.over()  # its loop was closed under it: this ends it
+        self._start()
+
+    def _start(self) -> None:
+        if not self._log.released:
+            self._log.subscribers.append(self)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Sends what is there, from where it stands; the last event too, if that is all."""
+        self._paused = False
+        while not self._stopped and (items := self._log.batch(self._next)):
+            self._send(list(public_events(self._log, items, self._next)))
         if self._log.released:
             self.end()
-        else:
-            self._log.subscribers.append(self)
 
     def items(self, first: int, items: list[Item]) -> None:
         """What the log has just taken in."""
-        self._send([event for event in public_events(self._log, items, first) if event.number >= self._next])
+        if not self._stopped:
+            self._send([event for event in public_events(self._log, items, first) if event.number >= self._next])
 
     def end(self) -> None:
         """The turn is over: sends the last event."""
-        if not self._sealed:
-            self._sealed = True
-            self._send([last_event(self._log)])
+        if not self._stopped:
+            last = last_event(self._log)
+            if last.number >= self._next:
+                self._send([last])
+            self._over = self._over or not self._paused
 
-    def _send(self, events: list[Any]) -> None:
-        if not events:
-            return
-        self._next = events[-1].number + 1
+    @property
+    def _stopped(self) -> bool:
+        return self._over or self._paused
+
+    def _send(self, events: list[Event]) -> None:
         try:
             if self._batch:
-                self._ref.tell(events)
+                if events:
+                    self._ref.tell(events)
+                    self._next = events[-1].number + 1
             else:
                 for event in events:
                     self._ref.tell(event)
+                    self._next = event.number + 1
+        except MailboxFullError:
+            self._pause()
         except ActorDeadError:
-            self._sealed = True
+            self._over = True
             if self in self._log.subscribers:
                 self._log.subscribers.remove(self)
+
+    def _pause(self) -> None:
+        self._paused = True
+        loop = self._log.loop
+        if loop is not None:  # in no context of a tool or a callback that happened to write
+            with contextlib.suppress(LoopClosedError):
+                loop.post(loop.call_later, PAUSE, self._go_on)

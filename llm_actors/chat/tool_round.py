@@ -81,6 +81,11 @@ class ToolRound:
         self._settle(call)
         return []
 
+    def running(self, place: int) -> ToolCall | None:
+        """The call whose tool runs there now, if it does: only then its progress counts."""
+        call = self._calls[place]
+        return call.tool_call if call.stage == "running" else None
+
     def stop(self) -> list[StopJob]:
         """Stops what runs; nothing new starts. Each answers by JobStopped."""
         self._refusing = True

@@ -208,6 +208,12 @@ class Turn(TurnEnding):
             return self._job_stopped(mail_.JobStopped(mail.now, mail.call))
         return self._tool_commands(self._tool_round.tool_done(mail), mail.now)
 
+    def _tool_progress(self, mail: mail_.ToolProgress) -> list[Command]:
+        call = self._tool_round.running(mail.call) if self._tool_round is not None and self.state == "tools" else None
+        if call is None:
+            return []
+        return [Emit([StreamEvent("tool_progress", mail.item, tool_call_id=call.tool_call_id, tool_name=call.name)])]
+
     def _tool_commands(self, steps: list[Any], now: float) -> list[Command]:
         commands: list[Command] = []
         for step in steps:
@@ -280,4 +286,5 @@ class Turn(TurnEnding):
         mail_.ToolDone: _tool_done,
         mail_.Steer: _steer,
         mail_.Unsteer: _unsteer,
+        mail_.ToolProgress: _tool_progress,
     }

@@ -96,6 +96,14 @@ class ToolDone(msgspec.Struct, frozen=True):
     pause: BaseException | None = None
 
 
+class ToolProgress(msgspec.Struct, frozen=True):
+    """A running generator tool has yielded this, as text. Answered by Emit while the call runs, by nothing when it does not."""
+
+    now: float
+    call: int
+    item: str
+
+
 class JobStopped(msgspec.Struct, frozen=True):
     """A stopped tool or hook has ended (or its thread is set aside). `call` -1: the toolboxes' prepare()."""
 
@@ -139,6 +147,7 @@ Mail: TypeAlias = (
     | RoundStopped
     | HookDone
     | ToolDone
+    | ToolProgress
     | JobStopped
     | Woken
     | Steer

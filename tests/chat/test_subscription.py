@@ -153,3 +153,103 @@ def test_the_messages_are_public_and_encode_to_bytes():
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=type(event)) == event
     prompt = llm.Prompt("hi", system_text="s", options={"a": 1})
     assert msgspec.json.decode(msgspec.json.encode(prompt), type=llm.Prompt) == prompt
+
+
+class Bounded(Listening, llm.Actor):
+    """Takes two messages at once; a gate holds it."""
+
+    mailbox_bound = 2
+
+    def __init__(self, ended, gate):
+        super().__init__(ended)
+        self.gate = gate
+
+    async def on_receive(self, message):
+        await self.gate.wait()
+        return super().on_receive(message)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_an_actor_with_a_full_mailbox_gets_every_event_once_it_has_room(batch):
+    """C4: a slow ... reader changes nothing for the others; and it misses nothing."""
+
+    async def main():
+        gate, ended = asyncio.Event(), threading.Event()
+        ref = Bounded.start(ended, gate)
+        response = Says(*"abcdefgh").prompt("hi")
+        response.subscribe(ref, batch=batch)
+        assert await response.text() == "abcdefgh"
+        assert not ended.is_set()
+        gate.set()
+        mail = await mail_of(ref, ended)
+        events = [event for item in mail for event in item] if batch else mail
+        assert events == [event async for event in response.events()]
+
+    run(main())
+
+
+def test_subscribers_that_die_at_the_end_keep_nobody_else_from_hearing_of_it():
+    async def main():
+        go = asyncio.Event()
+        response = Says("a", go, "b").prompt("hi")
+        listeners = []
+        for _ in range(6):
+            ended = threading.Event()
+            ref = LoopListener.start(ended)
+            response.subscribe(ref)
+            listeners.append((ref, ended))
+        async for _ in response.events():
+            break
+        for ref, _ in listeners[::2]:
+            await ref.stop(block=False)
+        go.set()
+        for ref, ended in listeners[1::2]:
+            assert [event.type for event in await mail_of(ref, ended)] == ["text", "text", "end"]
+
+    run(main())
+
+
+def test_a_callback_that_subscribes_gets_the_whole_stream():
+    async def main():
+        ended = threading.Event()
+        ref = LoopListener.start(ended)
+        response = Says("a", "b").prompt("hi")
+        await response.on_done(lambda done: done.subscribe(ref, after=1))
+        await response.text()
+        assert [event.chunk for event in await mail_of(ref, ended)] == ["b", "stop"]
+
+    run(main())
+
+
+def test_after_the_last_event_nothing_is_sent():
+    async def main():
+        ended, listening = threading.Event(), threading.Event()
+        ref, other = LoopListener.start(ended), LoopListener.start(listening)
+        response = Says("a").prompt("hi")
+        await response.text()
+        response.subscribe(ref, after=2)
+        response.subscribe(other, after=1)
+        assert [event.type for event in await mail_of(other, listening)] == ["end"]
+        assert await ask(ref, "mail") == []
+        await asyncio.to_thread(ref.stop)
+
+    run(main())
+
+
+def test_the_events_of_a_loop_that_was_closed_come_all_the_same():
+    ended = threading.Event()
+    ref = ThreadListener.start(ended)
+    loop = asyncio.new_event_loop()
+
+    async def begun():
+        response = Says("a", asyncio.Event()).prompt("hi")
+        async for _ in response.events():
+            break
+        return response
+
+    response = loop.run_until_complete(begun())
+    loop.close()
+    response.subscribe(ref)
+    assert ended.wait(10)
+    assert [event.type for event in ref.ask("mail")] == ["text", "error"]
+    ref.stop()

@@ -46,6 +46,25 @@ def test_all_calls_of_a_round_start_together_and_results_go_back_in_call_order()
     assert driver.finished == [None]
 
 
+def test_a_tools_progress_is_written_while_it_runs_and_never_after() -> None:
+    driver = Driver(before_call=True).begin().answered("", call(1), call(2))
+    driver.mail(m.ToolProgress(1.0, 0, "too early"))  # its before_call hook has not let it through
+    driver.hook_returned()
+    driver.mail(m.ToolProgress(1.0, 0, "half"))
+    driver.tool_returned(1, "whole")
+    driver.mail(m.ToolProgress(1.0, 0, "too late"))
+    driver.hook_returned()
+    driver.mail(m.ToolProgress(1.0, 1, "more"))
+    driver.mail(m.Cancel(1.0, ResponseCancelledError("stop")))
+    driver.mail(m.ToolProgress(1.0, 1, "after the cancel"))
+    driver.settle()
+    driver.mail(m.ToolProgress(1.0, 1, "after the end"))
+    told = [
+        (event.chunk, event.tool_call_id, event.tool_name) for event in driver.emitted if event.type == "tool_progress"
+    ]
+    assert told == [("half", "call-1", "tool"), ("more", "call-2", "tool")]
+
+
 def test_a_prompt_without_chain_leaves_its_calls_open() -> None:
     driver = Driver(Prompt("hi")).begin().answered("", call(1))
     assert driver.finished == [None]
