@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from llm_actors.catalogue.keys import Keys
 from llm_actors.chat.conversation_actor import CancelMail
 from llm_actors.chat.python_threads import ThreadPool
-from llm_actors.chat.seams import MAILBOX, install_key_source
+from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import Observer, Record
@@ -42,8 +42,9 @@ class ActorSystem:
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
-    calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `observers` get a record of all that happens.
-    Any thread.
+    calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
+    what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `observers` get a record of all that
+    happens. Any thread.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ActorSystem:
         tool_timeout: float | None = 300.0,
         chain_limit: int = 100,
         mailbox: int = MAILBOX,
+        when_busy: WhenBusy = "queue",
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
@@ -63,6 +65,7 @@ class ActorSystem:
         self.tool_timeout = tool_timeout
         self.chain_limit = chain_limit
         self.mailbox = mailbox
+        self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.limits = limits or Limits()
         self.observers: list[Observer] = list(observers)
         self._tokens: list[Token[Any]] = []
@@ -108,6 +111,7 @@ class LoopEngine:
         self.system = system
         self.limits = system.limits
         self.mailbox = system.mailbox
+        self.when_busy = system.when_busy
         self.chain_limit = system.chain_limit
         self.store = MemoryStore()
         self.clients = Clients(loop)

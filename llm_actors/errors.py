@@ -25,6 +25,7 @@
     |   `-- LoopClosedError                 its event loop ended (RuntimeError)
     |-- ActorError
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
+    |   |-- ConversationBusyError           a turn has not ended, and the conversation takes no prompt meanwhile (`when_busy="reject"`)
     |   |-- BlockingWaitError               a blocking wait on the thread that has to do the work: await it (RuntimeError)
     |   |-- AsyncioOnlyError                called under trio or another runner (RuntimeError)
     |   `-- ToolStuckError                  a tool was not called: earlier calls of it hang in their threads (RuntimeError)
@@ -172,6 +173,10 @@ class ActorError(LLMError):
 
 class MailboxFullError(ActorError):
     """The mailbox holds as many messages as its bound allows; this one was not taken."""
+
+
+class ConversationBusyError(ActorError):
+    """A turn of this conversation has not ended, and it was made to take no prompt meanwhile; this one was not sent."""
 
 
 class BlockingWaitError(ActorError, RuntimeError):

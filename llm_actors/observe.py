@@ -33,6 +33,18 @@ class TurnStarted(TurnRecord, frozen=True, kw_only=True):
     """A turn's prompt reached the head of its conversation."""
 
 
+class PromptsJoined(TurnRecord, frozen=True, kw_only=True):
+    """Prompts that waited are answered together, by the turn `response`; `joined` are their ids, in order."""
+
+    joined: list[str]
+
+
+class TurnSteered(TurnRecord, frozen=True, kw_only=True):
+    """A turn took in what was steered into it; `steers` are the ids of the responses that were promised for it."""
+
+    steers: list[str]
+
+
 class RoundStarted(TurnRecord, frozen=True, kw_only=True):
     """A model call was sent."""
 

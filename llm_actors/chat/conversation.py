@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import msgspec
 
-from llm_actors.errors import ActorError, MailboxFullError, ResponseCancelledError
-from llm_actors.messages import Message, Prompt, Secret
+from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError
+from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 
 from .asking import ask
-from .event_log import EventLog, Origin
+from .event_log import EventLog
 from .history import History, Replaced
 from .live_turn import PromptMail
+from .origin import Origin
 from .past import past_logs
 from .prompting import Prompting, R
 from .response import AsyncResponse, Response
-from .seams import mailbox_bound
-from .seat import Seat
+from .seams import WhenBusy, busy_policy, default_policy, mailbox_bound
+from .seat import Room, Seat
 from .tools import Toolbox, toolboxes_in
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class AnyConversation(Origin, Prompting[R]):
         "model",
         "name",
         "tools",
+        "when_busy",
     )
 
     _view: type[R]
@@ -67,6 +69,7 @@ class AnyConversation(Origin, Prompting[R]):
         before_call: Any = None,
         after_call: Any = None,
         chain_limit: int | None = None,
+        when_busy: WhenBusy | None = None,
         single: bool = False,
     ) -> None:
         self.model = model
@@ -75,6 +78,7 @@ class AnyConversation(Origin, Prompting[R]):
         self.before_call = before_call
         self.after_call = after_call
         self.chain_limit = chain_limit
+        self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self._id = id or current().new_id()
         self._history = History()
         self._seat = Seat(self._history)
@@ -92,6 +96,24 @@ class AnyConversation(Origin, Prompting[R]):
         if not prompt.tools:
             prompt = msgspec.structs.replace(prompt, tools=self.tools)
         return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=prompt.chain_limit)
+
+    def steer(self, *said: str | TextPart | AttachmentPart, attachments: Sequence[Attachment] | None = None) -> R:
+        """Puts a user message before the next model call of the turn that runs, behind all tool results; returns at once. Any thread.
+
+        A turn that would have ended gets one more round. With no turn running, or one that is stopping or at its chain limit, it is a
+        prompt, ahead of those that wait (a chain, where the conversation has tools). Gives the response that carries the answer: all that
+        the turn says from there on; to cancel it cancels the turn. Never refused by a full mailbox. Raises AttachmentError, ValueError.
+        """
+        texts = [
+            part.text if isinstance(part, TextPart) else part for part in said if not isinstance(part, AttachmentPart)
+        ]
+        files = [part.attachment for part in said if isinstance(part, AttachmentPart) and part.attachment is not None]
+        files += attachments or ()
+        if not any(texts) and not files:
+            msg = "steer() needs a text or an attachment"
+            raise ValueError(msg)
+        sent = ask(self.model, "\n".join(texts), attachments=files, tools=self.tools, chain=bool(self.tools))
+        return self.post(sent, toolboxes_in(self.tools), steers=True)
 
     # ---- what was said ------------------------------------------------------------------------------------------------------
 
@@ -152,6 +174,7 @@ class AnyConversation(Origin, Prompting[R]):
         detached: bool = False,
         limit: int | None = None,
         hooks: tuple[Any, Any] = (None, None),
+        steers: bool = False,
     ) -> R:
         """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
         if self._closed:
@@ -171,19 +194,34 @@ class AnyConversation(Origin, Prompting[R]):
             chain_limit=self.chain_limit if limit is None else limit,
             deadline=clock.monotonic() + timeout if timeout is not None else None,
             context=contextvars.copy_context(),
+            steers=steers,
         )
+        self._place(mail)
+        return self._view(log)
+
+    def _place(self, mail: PromptMail) -> None:
+        """To the actor, or to where prompts wait for a loop."""
         loop = self._loop()
         if loop is None:
-            self._check_room(len(self._unposted), mailbox_bound())
+            self._check_room(mail, Room(len(self._unposted), mailbox_bound(), default_policy()))
+            if mail.when_busy == "replace" and not mail.steers:
+                self._seal_unposted(None, ResponseCancelledError("replaced by a newer prompt"))
             self._unposted.append(mail)
         else:
             self._deliver_to(loop)
-            self._check_room(*self._seat.room(self, loop))
+            self._check_room(mail, self._seat.room(self, loop))
             self._seat.post(self, loop, mail)
-        return self._view(log)
 
-    def _check_room(self, waiting: int, bound: int) -> None:
-        if waiting >= bound:
+    def _check_room(self, mail: PromptMail, room: Room) -> None:
+        waiting, bound, policy = room
+        mail.when_busy = self.when_busy or policy
+        if mail.steers:
+            return
+        if mail.when_busy == "reject" and not self._seat.claim(mail.log):
+            text = f"conversation {self._id} is busy"
+            msg = f"{text}: wait for its response, steer() it, or make the conversation with another when_busy"
+            raise ConversationBusyError(msg)
+        if waiting >= bound and mail.when_busy != "replace":
             text = f"{waiting} prompts are waiting in conversation {self._id}"
             msg = f"{text}: wait for some, or give ActorSystem a larger mailbox"
             raise MailboxFullError(msg)
@@ -211,18 +249,25 @@ class AnyConversation(Origin, Prompting[R]):
         """The loop is closed: ends all turns that were on it."""
         self._seat.lost()
 
-    def cancel(self, log: EventLog | None = None, error: BaseException | None = None) -> None:
+    def cancel(
+        self, log: EventLog | None = None, error: BaseException | None = None, *, given_up: bool = False
+    ) -> None:
         """Ends a turn, queued or running; without a log all of them. Returns at once: each response tells when it has ended."""
-        self._cancel(log, error)
+        self._cancel(log, error, given_up=given_up)
 
-    def _cancel(self, log: EventLog | None, error: BaseException | None) -> Future[list[EventLog]] | None:
+    def _cancel(
+        self, log: EventLog | None, error: BaseException | None, *, given_up: bool = False
+    ) -> Future[list[EventLog]] | None:
         """The same; gives a future of the logs of the turns that are still ending, None when there can't be any."""
         error = error or ResponseCancelledError("the conversation was cancelled")
+        self._seal_unposted(log, error)
+        return self._seat.cancel(log.id if log is not None else None, error, given_up=given_up)
+
+    def _seal_unposted(self, log: EventLog | None, error: BaseException) -> None:
         for mail in [mail for mail in self._unposted if log in (None, mail.log)]:
             self._unposted.remove(mail)
             mail.log.seal(error, [], [])
             mail.log.release()
-        return self._seat.cancel(log.id if log is not None else None, error)
 
     def _shut(self) -> Future[list[EventLog]] | None:
         self._closed = True

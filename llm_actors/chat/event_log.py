@@ -32,6 +32,7 @@ from .history import CallRecord, History
 if TYPE_CHECKING:
     from .callbacks import Callback
     from .model import AnyModel
+    from .origin import Origin
     from .sent_prompt import SentPrompt
     from .subscription import Subscription
 
@@ -275,11 +276,16 @@ class EventLog(Arrivals):
                 waiters.remove(waiter)
         if isinstance(error, Exception | GeneratorExit):  # it can't wait here, or was dropped: that only stops reading
             return
-        # Who waits is counted, not looked up among the waiters: one that was woken a moment ago and has not run yet waits too.
         with _sealing:
             lonely = not (self.callbacks or self._inside > 1 or self.subscribers)
-        if lonely and not self.detached:
-            self.cancel(ResponseCancelledError("the only task or thread that waited for this response was cancelled"))
+        if lonely and not (self.detached or self.sealed or self.origin is None):
+            why = "the only task or thread that waited for this response was cancelled"
+            self.origin.cancel(self, ResponseCancelledError(why), given_up=True)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits: counted, not looked up among the waiters: one that was just woken and has not run yet waits too."""
+        return bool(self.callbacks or self._inside or self.subscribers)
 
     def cancel(self, error: BaseException | None = None) -> EventLog:
         """Asks the turn to end; gives the log itself, whose end tells when nothing of it is left."""
@@ -333,27 +339,6 @@ class EventLog(Arrivals):
         return self.records[-1] if self.records else None
 
 
-class Origin:
-    """What a log knows of its conversation."""
-
-    __slots__ = ()
-
-    def deliver(self) -> None:
-        """Posts the prompts that were written down while no loop ran."""
-        raise NotImplementedError
-
-    def cancel(self, log: EventLog, error: BaseException) -> None:
-        """Ends the turn that feeds this log. Any thread."""
-        raise NotImplementedError
-
-    def lost(self) -> None:
-        """The loop it was bound to is closed: ends all turns that were there."""
-        raise NotImplementedError
-
-    @property
-    def id(self) -> str:
-        """The conversation's id."""
-        raise NotImplementedError
 
 
 def _wake(waiter: Future[None]) -> None:

@@ -9,12 +9,14 @@ from .history import Answered, Entry, Returned, raw_messages
 if TYPE_CHECKING:
     from contextvars import Context
 
-    from llm_actors.messages import Message, Secret
+    from llm_actors.messages import Item, Message, Secret
     from llm_actors.providers.protocol import Flight
+    from llm_actors.runtime import Clock
 
     from .event_log import EventLog
     from .model import AnyModel
     from .round_writer import RoundWriter
+    from .seams import WhenBusy
     from .sent_prompt import SentPrompt
     from .tool_run import ToolRun
     from .turn import Turn
@@ -23,7 +25,19 @@ if TYPE_CHECKING:
 class PromptMail:
     """The mail that brings a prompt to its conversation: the log to feed and all that was copied at the call."""
 
-    __slots__ = ("after_call", "before_call", "chain_limit", "context", "deadline", "key", "log", "model", "toolboxes")
+    __slots__ = (
+        "after_call",
+        "before_call",
+        "chain_limit",
+        "context",
+        "deadline",
+        "key",
+        "log",
+        "model",
+        "steers",
+        "toolboxes",
+        "when_busy",
+    )
 
     def __init__(
         self,
@@ -37,6 +51,8 @@ class PromptMail:
         chain_limit: int | None,
         deadline: float | None,
         context: Context,
+        when_busy: WhenBusy = "queue",
+        steers: bool = False,
     ) -> None:
         self.log = log
         self.model = model
@@ -47,17 +63,44 @@ class PromptMail:
         self.chain_limit = chain_limit
         self.deadline = deadline
         self.context = context
+        self.when_busy: WhenBusy = when_busy
+        self.steers = steers
+        """It goes into the turn that runs, if one does."""
 
 
 class LiveTurn:
-    """What the conversation actor holds of one turn. Its loop only."""
+    """What the conversation actor holds of one turn. Its loop only.
 
-    __slots__ = ("flight", "jobs", "kept", "log", "mail", "run", "sent", "timer", "turn", "writer")
+    A turn may answer several prompts: those that were joined when it began, and those that were steered in while it ran. Each of them is
+    a live turn of its own that never begins: a voice, whose log is written by its leader from the moment it was taken.
+    """
 
-    def __init__(self, mail: PromptMail, turn: Turn) -> None:
+    __slots__ = (
+        "first_entry",
+        "first_record",
+        "flight",
+        "heard",
+        "jobs",
+        "joint",
+        "kept",
+        "leader",
+        "log",
+        "mail",
+        "run",
+        "sent",
+        "steers",
+        "timer",
+        "turn",
+        "voices",
+        "writer",
+    )
+
+    def __init__(self, mail: PromptMail, turn: Turn, *, joint: bool = False) -> None:
         self.mail = mail
         self.log = mail.log
         self.turn = turn
+        self.joint = joint
+        """It was made to answer several prompts: its own log has no readers."""
         self.sent: SentPrompt = mail.log.prompt
         self.flight: Flight | None = None
         self.writer: RoundWriter | None = None
@@ -65,7 +108,38 @@ class LiveTurn:
         self.run: ToolRun
         self.timer: Any = None
         self.kept: list[Entry] = []
+        self.leader: LiveTurn | None = None
+        """The turn that this one was steered into or joined to."""
+        self.steers: list[LiveTurn] = []
+        """Steered in, and not taken yet."""
+        self.voices: list[LiveTurn] = []
+        self.heard = False
+        """A voice: a model call with its prompt has been sent."""
+        self.first_entry = self.first_record = 0
+        """A voice: where in its leader's turn it begins."""
 
-    def output(self) -> list[Message]:
-        """What the turn added to the conversation, its own prompt left out."""
-        return raw_messages([entry for entry in self.kept if isinstance(entry, Answered | Returned)])
+    def begin(self, clock: Clock) -> None:
+        """Stamps the log: the turn begins."""
+        self.log.started = clock.utcnow().isoformat()
+        self.log.seconds = clock.monotonic()
+
+    def take(self, voices: list[LiveTurn], clock: Clock) -> None:
+        """From here on this turn answers these as well."""
+        for voice in voices:
+            if voice in self.steers:
+                self.steers.remove(voice)
+            voice.leader = self
+            voice.first_entry, voice.first_record = len(self.kept), len(self.turn.records)
+            voice.begin(clock)
+            self.voices.append(voice)
+
+    def write(self, items: list[Item]) -> None:
+        """Into the logs of all responses that this turn answers."""
+        self.log.write(items)
+        for voice in self.voices:
+            voice.log.write(items)
+
+    def output(self, voice: LiveTurn) -> list[Message]:
+        """What the turn added to the conversation, for itself or since it took this voice; prompts left out."""
+        kept = self.kept[voice.first_entry :]
+        return raw_messages([entry for entry in kept if isinstance(entry, Answered | Returned)])

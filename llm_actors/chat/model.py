@@ -20,7 +20,7 @@ from . import python_model
 from .conversation import AsyncConversation, Conversation
 from .prompting import Prompting
 from .response import AsyncResponse, Response
-from .seams import key_source
+from .seams import WhenBusy, key_source
 
 if TYPE_CHECKING:
     from llm_actors.providers.protocol import Flight, FlightSink
@@ -84,9 +84,17 @@ class Model(AnyModel, Prompting[Response]):
         before_call: Any = None,
         after_call: Any = None,
         chain_limit: int | None = None,
+        when_busy: WhenBusy | None = None,
     ) -> Conversation:
-        """A new conversation; tools, hooks and limit hold for all its prompts."""
-        return Conversation(self, tools=tools, before_call=before_call, after_call=after_call, chain_limit=chain_limit)
+        """A new conversation; tools, hooks and limit hold for all its prompts. `when_busy`: see seams.WhenBusy; left out, the system's."""
+        return Conversation(
+            self,
+            tools=tools,
+            before_call=before_call,
+            after_call=after_call,
+            chain_limit=chain_limit,
+            when_busy=when_busy,
+        )
 
     def _target(self) -> Conversation:
         return Conversation(self, single=True)
@@ -125,10 +133,16 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         before_call: Any = None,
         after_call: Any = None,
         chain_limit: int | None = None,
+        when_busy: WhenBusy | None = None,
     ) -> AsyncConversation:
-        """A new conversation; tools, hooks and limit hold for all its prompts."""
+        """A new conversation; tools, hooks and limit hold for all its prompts. `when_busy`: see seams.WhenBusy; left out, the system's."""
         return AsyncConversation(
-            self, tools=tools, before_call=before_call, after_call=after_call, chain_limit=chain_limit
+            self,
+            tools=tools,
+            before_call=before_call,
+            after_call=after_call,
+            chain_limit=chain_limit,
+            when_busy=when_busy,
         )
 
     def _target(self) -> AsyncConversation:

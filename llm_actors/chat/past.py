@@ -43,9 +43,11 @@ def rounds(log: EventLog) -> list[EventLog]:
     """One log for each model call of a finished turn; the log itself where it was no chain."""
     if not log.chain or log.history is None:
         return [log]
+    mine = {record.id for record in log.records}  # not by the turn's id: several responses may share a turn
     return [
         past_log(answered, log.model, before, log.prompt.conversation)
-        for answered, before in log.history.records(log.id)
+        for answered, before in log.history.records()
+        if answered.record.id in mine
     ]
 
 

@@ -22,10 +22,18 @@ if TYPE_CHECKING:
 class RoundWriter:
     """Implements `providers.protocol.FlightSink` for one round of one turn."""
 
-    __slots__ = ("_clock", "_first", "_log", "_mail", "_round", "_started", "_started_at", "revoked")
+    __slots__ = ("_clock", "_first", "_log", "_mail", "_round", "_started", "_started_at", "_write", "revoked")
 
-    def __init__(self, log: EventLog, round: int, clock: Clock, mail: Callable[[Mail], None]) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        write: Callable[[list[Item]], None],
+        round: int,
+        clock: Clock,
+        mail: Callable[[Mail], None],
+    ) -> None:
         self._log = log
+        self._write = write
         self._round = round
         self._clock = clock
         self._mail = mail
@@ -37,7 +45,7 @@ class RoundWriter:
     def write(self, items: list[Item]) -> None:
         """What one read brought."""
         if not self.revoked:
-            self._log.write(items)
+            self._write(items)
 
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from llm_actors.messages import Secret
 from llm_actors.observe import Record
@@ -55,6 +55,7 @@ class Engine(Protocol):
     store: Store
     limits: Limits
     mailbox: int
+    when_busy: WhenBusy
     closed: bool
     chain_limit: int
 
@@ -94,6 +95,30 @@ def mailbox_bound() -> int:
     system = system_context.get(None)
     bound: int = system.mailbox if system is not None else MAILBOX
     return bound
+
+
+WhenBusy: TypeAlias = Literal["queue", "reject", "replace", "coalesce"]
+"""What becomes of a prompt to a conversation whose turn has not ended.
+
+`queue`: it waits its turn. `reject`: `prompt()` raises ConversationBusyError. `replace`: the turn that runs is cancelled, those that wait
+as well; the new one begins when the history is repaired. `coalesce`: those that wait and ask alike are answered together, by one turn.
+"""
+
+
+def busy_policy(given: Any) -> WhenBusy | None:
+    """The policy, checked. Raises ValueError."""
+    if given is not None and given not in get_args(WhenBusy):
+        msg = f"when_busy is one of {', '.join(get_args(WhenBusy))}, not {given!r}"
+        raise ValueError(msg)
+    policy: WhenBusy | None = given
+    return policy
+
+
+def default_policy() -> WhenBusy:
+    """The policy of a conversation that has none of its own, before there is a loop."""
+    system = system_context.get(None)
+    policy: WhenBusy = system.when_busy if system is not None else "queue"
+    return policy
 
 
 _key_source: list[KeySource] = []

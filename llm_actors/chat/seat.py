@@ -16,23 +16,26 @@ if TYPE_CHECKING:
     from .event_log import EventLog
     from .history import History
     from .live_turn import PromptMail
+    from .seams import WhenBusy
 
 
 class Room(NamedTuple):
-    """How many prompts have been sent and not ended, and how many may be."""
+    """How many prompts have been sent and not ended, how many may be, and what becomes of one more."""
 
     taken: int
     bound: int
+    when_busy: WhenBusy
 
 
 class Seat:
     """Holds the actor, none before the first prompt. Any thread."""
 
-    __slots__ = ("_actor", "_history")
+    __slots__ = ("_actor", "_history", "_latest")
 
     def __init__(self, history: History) -> None:
         self._actor: Binding[ConversationActor] = Binding()
         self._history = history
+        self._latest: Binding[EventLog] = Binding()
 
     @property
     def loop(self) -> Loop | None:
@@ -57,7 +60,11 @@ class Seat:
     def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
         """Whether one more prompt is taken there."""
         actor = self.actor(handle, loop)
-        return Room(actor.backlog, actor.engine.mailbox)
+        return Room(actor.backlog, actor.engine.mailbox, actor.engine.when_busy)
+
+    def claim(self, log: EventLog) -> bool:
+        """Whether the turn that claimed it before has ended; then it is this one's. Of two that come at once one gets it."""
+        return self._latest.bind(lambda: log, stale=lambda latest: latest.sealed) is log
 
     def post(self, handle: AnyConversation[Any], loop: Loop, mail: PromptMail) -> None:
         """Sends a prompt there."""
@@ -65,14 +72,16 @@ class Seat:
         mail.log.loop = actor.engine.loop
         actor.actor_ref.ask(mail, block=False).add_done_callback(mail.log.taken)
 
-    def cancel(self, response: str | None, error: BaseException) -> Future[list[EventLog]] | None:
+    def cancel(
+        self, response: str | None, error: BaseException, *, given_up: bool = False
+    ) -> Future[list[EventLog]] | None:
         """Ends a turn, or with None all; gives a future of the logs of those that are ending, or None where none can be."""
         actor = self._actor.value
         if actor is None or _is_stale(actor):
             self.lost()
             return None
         # As mail, not control: it must not overtake the prompts sent before it. They wait inside the actor, so it's never behind a turn.
-        return actor.actor_ref.ask(CancelMail(response, error), block=False)
+        return actor.actor_ref.ask(CancelMail(response, error, given_up), block=False)
 
     def lost(self) -> None:
         """Ends the turns that were on a loop which has ended."""

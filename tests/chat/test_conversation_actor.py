@@ -8,8 +8,9 @@ import pytest
 
 import llm_actors as llm
 from llm_actors.actor_system import MemoryStore
-from llm_actors.chat import conversation_actor
-from llm_actors.chat.conversation_actor import ConversationActor, TurnMail
+from llm_actors.chat import conversation_actor, conversation_work
+from llm_actors.chat.conversation_actor import ConversationActor
+from llm_actors.chat.conversation_work import TurnMail
 from llm_actors.chat.turn_mail import RoundEnded
 from llm_actors.messages import RoundResult
 from llm_actors.runtime import Actor, running
@@ -19,13 +20,15 @@ from .speakers import Says, run
 
 def test_it_has_no_async_def_and_no_await():
     """The conversation actor has no `async def` and no `await` (a test walks its AST)."""
-    tree = ast.parse(inspect.getsource(conversation_actor))
     waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    assert [node for node in ast.walk(tree) if isinstance(node, waits)] == []
+    for module in (conversation_actor, conversation_work):
+        tree = ast.parse(inspect.getsource(module))
+        assert [node for node in ast.walk(tree) if isinstance(node, waits)] == []
 
 
 def test_its_names_do_not_meet_those_of_the_actor_it_is():
-    own = {name for name in vars(ConversationActor) if not name.startswith("__")}
+    classes = (ConversationActor, conversation_work.ConversationWork)
+    own = {name for one in classes for name in vars(one) if not name.startswith("__")}
     meant = {"registered", "keeps_context", "backlog", "on_receive", "on_stop", "on_failure", "_abc_impl"}
     assert own & set(dir(Actor)) <= meant
 

@@ -8,7 +8,8 @@ import pytest
 
 import llm_actors as llm
 from llm_actors.chat.asking import ask
-from llm_actors.chat.event_log import EventLog, Origin
+from llm_actors.chat.event_log import EventLog
+from llm_actors.chat.origin import Origin
 from llm_actors.messages import StreamEvent
 from llm_actors.runtime import background, running
 
@@ -100,7 +101,7 @@ class Asked(Origin):
     def deliver(self):
         self.asked.append("deliver")
 
-    def cancel(self, log, error):
+    def cancel(self, log, error, *, given_up=False):
         self.asked.append(type(error).__name__)
 
     def lost(self):

@@ -1,0 +1,228 @@
+"""The half of a conversation's actor that does what its turns decide: keeps, sends, runs, stops, writes, ends. It never waits.
+
+Everything that takes time is started here and comes back as mail, so a cancel is never stuck behind a stream. What is dead is told apart
+by numbers: mail for a turn that is gone is dropped here, mail for a round or call that is over inside the turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from llm_actors.observe import TurnFinished, TurnSteered
+from llm_actors.runtime import Actor, ActorDeadError
+
+from .callbacks import run_callbacks
+from .history import History
+from .live_turn import LiveTurn
+from .round_writer import RoundWriter
+from .turn_mail import (
+    Append,
+    Appended,
+    AppendFailed,
+    CallHook,
+    Command,
+    Emit,
+    Finish,
+    JobStopped,
+    Mail,
+    Observe,
+    Prepare,
+    RoundFailed,
+    RoundStopped,
+    RunTool,
+    Send,
+    Steered,
+    StopJob,
+    StopSend,
+    WakeAt,
+    Woken,
+)
+
+if TYPE_CHECKING:
+    from .event_log import EventLog
+    from .seams import Engine
+
+
+class TurnMail(NamedTuple):
+    """What came of something that a turn started."""
+
+    response: str
+    mail: Mail
+
+
+class ConversationWork(Actor):
+    """See the head of this file. Its loop only."""
+
+    def __init__(self, conversation: str, history: History, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+        self._id = conversation
+        self._history = history
+        self._lives: dict[str, LiveTurn] = {}
+
+    def _feed(self, response: str, mail: Mail) -> None:
+        live = self._lives.get(response)
+        if live is not None:
+            self._carry_out(live, live.turn.handle(mail))
+
+    def _tell(self, response: str, mail: Mail) -> None:
+        """Mail from what a turn started; an actor that is gone needs no answer any more."""
+        with contextlib.suppress(ActorDeadError):
+            self.actor_ref.tell(TurnMail(response, mail), control=True)
+
+    def _now(self) -> float:
+        return self.engine.loop.clock.monotonic()
+
+    # ---- commands -----------------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, live: LiveTurn, commands: list[Command], *, dead: bool = False) -> None:
+        todo = deque(commands)
+        while todo:
+            command = todo.popleft()
+            answer = self._without_loop(live, command) if dead else self._DO[type(command)](self, live, command)
+            if answer is not None:
+                todo.extend(live.turn.handle(answer))
+
+    def _append(self, live: LiveTurn, command: Append) -> Mail | None:
+        for entry in command.entries:
+            self._history.append(entry)
+        live.kept.extend(command.entries)
+        if self.engine.store.append(self._id, command.entries, partial(self._kept, live.log.id)):
+            return Appended(self._now())
+        return None
+
+    def _kept(self, response: str, error: BaseException | None) -> None:
+        now = self._now()
+        self._tell(response, Appended(now) if error is None else AppendFailed(now, error))
+
+    def _prepare(self, live: LiveTurn, _: Prepare) -> None:
+        live.run.prepare(live.mail.toolboxes)
+
+    def _send(self, live: LiveTurn, command: Send) -> Mail | None:
+        log = live.log
+        if command.results:
+            live.sent = live.sent.following(command.results, self._history)
+        else:
+            live.sent.sent_with(self._history)
+        for voice in live.voices:
+            if not voice.heard:
+                voice.heard = True
+                voice.sent.sent_with(self._history)
+        writer = RoundWriter(log, live.write, command.round, self.engine.loop.clock, partial(self._tell, log.id))
+        live.writer = writer
+        try:
+            live.flight = live.mail.model.open_round(live, writer, self.engine)
+        except Exception as error:  # noqa: BLE001 - a missing key, a request that can't be written: the turn's error
+            writer.revoked = True
+            return RoundFailed(self._now(), command.round, error)
+        return None
+
+    def _stop_send(self, live: LiveTurn, command: StopSend) -> Mail | None:
+        if live.writer is None or live.flight is None:
+            return RoundStopped(self._now(), command.round)
+        live.writer.revoked = True
+        live.flight.stop()
+        return None
+
+    def _call_hook(self, live: LiveTurn, command: CallHook) -> None:
+        hook = live.mail.before_call if command.stage == "before" else live.mail.after_call
+        live.run.hook(command, hook)
+
+    def _run_tool(self, live: LiveTurn, command: RunTool) -> None:
+        live.run.tool(command)
+
+    def _stop_job(self, live: LiveTurn, command: StopJob) -> Mail | None:
+        job = live.jobs.get(command.call)
+        if job is None:
+            return JobStopped(self._now(), command.call)
+        job.stop()
+        return None
+
+    def _wake_at(self, live: LiveTurn, command: WakeAt) -> None:
+        live.timer = self.engine.loop.call_at(command.when, self._woken, live.log.id)
+
+    def _woken(self, response: str) -> None:
+        self._tell(response, Woken(self._now()))
+
+    def _steered(self, live: LiveTurn, command: Steered) -> None:
+        live.take([one for one in live.steers if one.log.id in command.ids], self.engine.loop.clock)
+        self.engine.observe(
+            TurnSteered(now=self._now(), conversation=self._id, response=live.log.id, steers=command.ids)
+        )
+
+    def _emit(self, live: LiveTurn, command: Emit) -> None:
+        live.write(command.items)
+
+    def _observe(self, _: LiveTurn, command: Observe) -> None:
+        self.engine.observe(command.record)
+
+    def _finish(self, live: LiveTurn, command: Finish) -> None:
+        if self._stays(live, command.error):
+            return
+        for log, callbacks in self._seal(live, command.error):
+            run_callbacks(log, callbacks if log.error is None else [], self.engine)
+        self._over(live)
+
+    def _over(self, live: LiveTurn) -> None:
+        """What follows when this turn is over."""
+        raise NotImplementedError
+
+    def _stays(self, live: LiveTurn, error: BaseException | None) -> bool:
+        """Whether this response ends when the turn that works on it has ended, not at once."""
+        raise NotImplementedError
+
+    def _seal(self, live: LiveTurn, error: BaseException | None) -> list[tuple[EventLog, list[Any]]]:
+        """Ends the logs of a turn, one for each response that it answers; gives them with the callbacks to start."""
+        ended: list[tuple[EventLog, list[Any]]] = []
+        for one in (live, *live.voices):
+            log = one.log
+            if log.sealed:
+                continue
+            self._lives.pop(log.id, None)
+            if one.timer is not None:
+                one.timer.cancel()
+            if log.started:
+                log.seconds = self._now() - log.seconds
+            log.history = self._history.fork()
+            ended.append((log, log.seal(error, live.output(one), live.turn.records[one.first_record :])))
+            if one is not live and one.turn.state != "over":
+                rounds = live.turn.round
+                text = repr(error) if error is not None else None
+                self.engine.observe(
+                    TurnFinished(now=self._now(), conversation=self._id, response=log.id, rounds=rounds, error=text)
+                )
+        if live.writer is not None:
+            live.writer.revoked = True
+        return ended
+
+    def _without_loop(self, live: LiveTurn, command: Command) -> Mail | None:
+        """Carries out a command when no loop is left to do anything: what would have to be waited for counts as ended."""
+        if isinstance(command, StopSend):
+            return RoundStopped(self._now(), command.round)
+        if isinstance(command, StopJob):
+            return JobStopped(self._now(), command.call)
+        if isinstance(command, Append):
+            return self._append(live, command)
+        if isinstance(command, Finish):
+            for log, _ in self._seal(live, command.error):
+                log.release()
+        return None
+
+    _DO: ClassVar[dict[type, Callable[[ConversationWork, LiveTurn, Any], Mail | None]]] = {
+        Append: _append,
+        Prepare: _prepare,
+        Send: _send,
+        StopSend: _stop_send,
+        CallHook: _call_hook,
+        RunTool: _run_tool,
+        StopJob: _stop_job,
+        WakeAt: _wake_at,
+        Steered: _steered,
+        Emit: _emit,
+        Observe: _observe,
+        Finish: _finish,
+    }

@@ -1,0 +1,31 @@
+"""Where a log comes from: what it asks of the conversation that feeds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .event_log import EventLog
+
+
+class Origin:
+    """What a log knows of its conversation."""
+
+    __slots__ = ()
+
+    def deliver(self) -> None:
+        """Posts the prompts that were written down while no loop ran."""
+        raise NotImplementedError
+
+    def cancel(self, log: EventLog, error: BaseException, *, given_up: bool = False) -> None:
+        """Ends the turn that feeds this log; `given_up`: if nobody waits for another response of that turn. Any thread."""
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """The loop it was bound to is closed: ends all turns that were there."""
+        raise NotImplementedError
+
+    @property
+    def id(self) -> str:
+        """The conversation's id."""
+        raise NotImplementedError
