@@ -339,8 +339,6 @@ class EventLog(Arrivals):
         return self.records[-1] if self.records else None
 
 
-
-
 def _wake(waiter: Future[None]) -> None:
     with contextlib.suppress(queue.Full):  # woken already, by the other of writer and reader
         waiter.set(None)
