@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 RESERVED = "llm_tool_call"
@@ -31,12 +32,18 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def is_async(function: Callable[..., Any] | None) -> bool:
-    """Whether a call gives a coroutine: also for partials, bound methods and objects with an `async def __call__`."""
+    """Whether it is an `async def`, a generator or not: also for partials, bound methods and objects with an `async def __call__`."""
     if function is None:
         return False
     function = plain_function(function)
     call = getattr(type(function), "__call__", None)  # noqa: B004 - what a call runs, not whether there is one
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call) or _is_async_generator(function)
+
+
+def _is_async_generator(function: Callable[..., Any]) -> bool:
+    function = plain_function(function)
+    call = getattr(type(function), "__call__", None)  # noqa: B004 - as above
+    return inspect.isasyncgenfunction(function) or inspect.isasyncgenfunction(call)
 
 
 def accepts_tool_call(function: Callable[..., Any] | None) -> bool:
@@ -58,6 +65,16 @@ def called_by_name(function: Callable[..., Any]) -> Callable[..., Any]:
     kinds = {parameter.kind for parameter in signature.parameters.values()}
     if not kinds & {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}:
         return function
+
+    if _is_async_generator(function):
+
+        async def iterate(**named: Any) -> AsyncIterator[Any]:
+            args, kwargs = _placed(signature, named)
+            async with aclosing(function(*args, **kwargs)) as items:
+                async for item in items:
+                    yield item
+
+        return functools.update_wrapper(iterate, function)
 
     if is_async(function):
 

@@ -16,10 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from llm_actors.errors import LoopClosedError
-from llm_actors.runtime.future import waiting
+from llm_actors.runtime.future import Future, waiting
 
 from .running_code import RunningCode
+from .tool_generator import PROGRESS_LIMIT, await_through, call_through
 from .tool_outcome import Outcome, awaited, called, discard, is_async
+from .tool_output import output_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from .tool_line import ToolLine
     from .tool_pool import ToolPool, ToolTask
     from .tool_worker import ToolWorker
+
+AHEAD = 64
+"""Progress that a thread may be ahead of the loop: one that yields without end is slowed down, and not the loop."""
 
 State = Literal["queued", "running", "ending", "aside", "over"]
 
@@ -42,6 +47,8 @@ class ToolJob(RunningCode):
         "_function",
         "_kwargs",
         "_pool",
+        "_progress",
+        "_reports",
         "answered",
         "context",
         "line",
@@ -70,6 +77,7 @@ class ToolJob(RunningCode):
         context: Context,
         done: Callable[[Outcome], None],
         timeout: float | None,
+        progress: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
         self.number = number
@@ -92,6 +100,8 @@ class ToolJob(RunningCode):
         self._args = args
         self._kwargs = kwargs
         self._done: Callable[[Outcome], None] | None = done
+        self._progress = progress
+        self._reports = 0
         parent = context.get(waiting)
         # A call that is over is let go of: else calls that start calls without waiting for them would keep one another forever.
         self.parent = parent if isinstance(parent, ToolJob) and parent.state != "over" else None
@@ -102,7 +112,7 @@ class ToolJob(RunningCode):
         """Ends it; `done` is called with "stopped", never from inside here. Again, or after the end: nothing.
 
         Queued: it never starts. A task: cancelled, `done` when it really ended. A thread: told by `cancelled()`, its waits in waits of
-        ours raise CancelledError, `done` at once.
+        ours raise CancelledError, `done` at once; a generator is closed at its next `yield`.
         """
         if self.answered or self.verdict == "stopped":
             return
@@ -138,7 +148,7 @@ class ToolJob(RunningCode):
         assert pool is not None
         assert context is not None
         assert function is not None
-        outcome = called(context, function, self._args, self._kwargs)
+        outcome = called(context, call_through, (self._report, function, self._args, self._kwargs), {})
         self.returned = True
         try:
             pool.loop.post(pool.came_back, self, worker, outcome)
@@ -148,10 +158,32 @@ class ToolJob(RunningCode):
 
     async def drive(self, produced: Awaitable[Any] | None) -> Outcome:
         """Runs it on the loop: the function itself, or what a sync one returned to be awaited."""
-        if produced is not None:
-            return await awaited(lambda: produced)
-        assert self._function is not None
-        return await awaited(partial(self._function, *self._args, **self._kwargs))
+        make: Callable[[], Any] = lambda: produced  # noqa: E731 - one of two
+        if produced is None:
+            assert self._function is not None
+            make = partial(self._function, *self._args, **self._kwargs)
+        return await awaited(partial(await_through, self._report, make))
+
+    def _report(self, item: Any) -> bool:
+        """A generator's progress, where it runs: as text, because only there users' code may be called for it. False when it is to end."""
+        pool, text = self._pool, output_text(item, PROGRESS_LIMIT)[0]
+        if pool is None or self.told:
+            return False
+        self._reports += 1
+        try:
+            # From the loop itself too, as waits: in the loop's own context, and before what is told of its end.
+            pool.loop.post(self._tell_progress, text)
+            if not self._reports % AHEAD and not pool.loop.is_current():
+                taken: Future[None] = Future(pool.loop)
+                pool.loop.post(taken.set, None)
+                taken.get()
+        except LoopClosedError:
+            return False
+        return True
+
+    def _tell_progress(self, text: str) -> None:
+        if self._progress is not None and self.verdict is None and not self.answered:
+            self._progress(text)
 
     def descends_from(self, other: ToolJob) -> bool:
         """Whether it was called, over however many conversations, from inside that call."""
@@ -177,7 +209,7 @@ class ToolJob(RunningCode):
         """It is over: lets go of all it held. Its worker keeps it in hand until the next call comes, its handle is kept with its turn."""
         self.state = "over"
         self.cancel_timer()
-        self._pool, self._function, self._args, self._kwargs = None, None, (), {}
+        self._pool, self._function, self._progress, self._args, self._kwargs = None, None, None, (), {}
         self.parent = self.task = self.worker = self.line = self.context = None
 
     def cancel_timer(self) -> None:

@@ -12,6 +12,9 @@ from msgspec import Struct
 Kind = Literal["value", "error", "stopped", "timeout"]
 
 
+_OURS = frozenset({__name__, f"{__package__}.tool_generator"})
+
+
 class Outcome(Struct, frozen=True):
     """How a call ended. `error` is set for "error" and for "timeout" (a TimeoutError that names the tool), `value` for "value"."""
 
@@ -44,10 +47,15 @@ def discard(value: object) -> None:
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Whether it runs on the loop: an `async def`, or an object whose class has an `async def __call__`; also in a functools.partial."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+    call = type(function).__call__
+    return any(
+        kind(made) for kind in (inspect.iscoroutinefunction, inspect.isasyncgenfunction) for made in (function, call)
+    )
 
 
 def _from_users_code(error: BaseException) -> BaseException:
-    # Our own frame holds the arguments: an error that lives on in a history must not keep them.
+    # Our own frames hold the arguments: an error that lives on in a history must not keep them.
     traceback = error.__traceback__
-    return error.with_traceback(traceback.tb_next if traceback is not None else None)
+    while traceback is not None and traceback.tb_frame.f_globals.get("__name__") in _OURS:
+        traceback = traceback.tb_next
+    return error.with_traceback(traceback)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import itertools
 from collections.abc import Awaitable, Callable
 from contextvars import Context
@@ -33,6 +32,7 @@ from llm_actors.runtime import Future, Loop
 
 from .running_code import cancelled
 from .tool_abandoned import AbandonedCalls, StuckThread
+from .tool_generator import goes_on
 from .tool_job import ToolJob
 from .tool_line import ToolLine, ToolLines
 from .tool_outcome import Outcome, discard
@@ -112,15 +112,17 @@ class ToolPool:
         done: Callable[[Outcome], None],
         timeout: float | Unset | None = msgspec.UNSET,
         serial: object | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> ToolJob:
         """Calls `function(*args, **kwargs)` in a copy of `context`, as soon as there is a place, in the order of these calls.
 
         An `async def` runs as a task on the loop; anything else in a worker thread, and what it returns to be awaited is awaited on the
         loop. `done` gets the outcome: exactly once, on the loop, never from inside here. `timeout`: seconds from its start, in place of
-        the pool's. `serial`: sync functions with the same (identical) object never run at the same time. Its loop only.
+        the pool's. `serial`: sync functions with the same (identical) object never run at the same time. `progress` gets what a
+        generator yields, as text, on the loop, while it runs. Its loop only.
         """
         limit = self._timeout if isinstance(timeout, Unset) else timeout
-        job = ToolJob(self, next(self._numbers), name, function, args, kwargs, context, done, limit)
+        job = ToolJob(self, next(self._numbers), name, function, args, kwargs, context, done, limit, progress)
         line = self._lines.of(serial) if serial is not None and not job.runs_on_loop else None
         job.line = line
         refusal = self._refusal(job)
@@ -194,7 +196,7 @@ class ToolPool:
         elif job.verdict is not None:  # stopped after its thread was through, before we heard of it
             discard(outcome.value)
             self._settle(job, outcome)
-        elif not inspect.isawaitable(outcome.value):
+        elif not goes_on(outcome.value):
             self._settle(job, outcome)
         elif job.timeout is not None and job.timer is None:  # in time as a function, but there is no time left to await
             job.verdict = "timeout"

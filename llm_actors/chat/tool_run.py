@@ -16,7 +16,7 @@ from llm_actors.messages import ToolCall, ToolResult
 from .preparation import Preparation
 from .tool_pool import Outcome
 from .tools import output_text
-from .turn_mail import PREPARE, CallHook, Cancel, HookDone, JobStopped, Mail, Prepared, RunTool, ToolDone
+from .turn_mail import PREPARE, CallHook, Cancel, HookDone, JobStopped, Mail, Prepared, RunTool, ToolDone, ToolProgress
 
 if TYPE_CHECKING:
     from .live_turn import LiveTurn
@@ -87,8 +87,12 @@ class ToolRun:
             context=self._live.mail.context.copy(),
             done=partial(self._tool_done, command),
             serial=tool.instance,
+            progress=partial(self._progress, command.call),
             **limit,
         )
+
+    def _progress(self, call: int, text: str) -> None:
+        self._tell(ToolProgress(self._now(), call, text))
 
     def _tool_done(self, command: RunTool, outcome: Outcome) -> None:
         now = self._now()

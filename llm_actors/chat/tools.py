@@ -33,6 +33,11 @@ from .tool_output import output_text as output_text  # noqa: PLC0414 - found her
 class Tool:
     """A function that a model can call.
 
+    It may be a generator, `def` or `async def`. What it yields is progress: a str or a value with a JSON form, written to the response's
+    events as `tool_progress` while it runs (at most 64 KiB each). `yield llm.ToolOutput(result)` gives the result and ends it, as does
+    `return result` in a `def`; without either the result is the list of what it yielded. Its timeout counts over the whole, and a
+    cancelled one is closed: at once in an `async def`, at its next `yield` in a `def`.
+
     `input_schema` is JSON Schema; a pydantic class, a Struct, a dataclass or a TypedDict is turned into it.
     `implementation` takes the arguments by name. `timeout` is in seconds, None for the system's. `instance` is the
     Toolbox that it belongs to. `reader` turns a model's arguments into keyword arguments; left out, they are checked
@@ -102,7 +107,7 @@ class Tool:
 
     @property
     def is_async(self) -> bool:
-        """Whether the implementation is awaited."""
+        """Whether the implementation runs on the event loop."""
         return is_async(self.implementation)
 
     @property

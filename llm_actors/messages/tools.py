@@ -16,7 +16,7 @@ class ToolCall(msgspec.Struct, omit_defaults=True):
 
 
 class ToolOutput(msgspec.Struct, omit_defaults=True):
-    """What a tool returns when it has files beside its output."""
+    """What a tool returns when it has files beside its output, and what a generator tool yields as its result."""
 
     output: Any = None
     attachments: list[Attachment] = []
