@@ -100,8 +100,7 @@ class ToolJob(RunningCode):
         self._args = args
         self._kwargs = kwargs
         self._done: Callable[[Outcome], None] | None = done
-        self._progress = progress
-        self._reports = 0
+        self._progress, self._reports = progress, 0
         parent = context.get(waiting)
         # A call that is over is let go of: else calls that start calls without waiting for them would keep one another forever.
         self.parent = parent if isinstance(parent, ToolJob) and parent.state != "over" else None
