@@ -18,11 +18,14 @@ from contextvars import Context, Token, copy_context
 from typing import TYPE_CHECKING, Any, Self
 
 from llm_actors.catalogue.keys import Keys
+from llm_actors.catalogue.registry import get_async_model, get_model
 from llm_actors.chat.conversation_actor import CancelMail
+from llm_actors.chat.failures import Failures, checked
+from llm_actors.chat.model import AnyModel, AsyncModel
 from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.chat.tool_pool import ToolPool
-from llm_actors.errors import LoopClosedError
+from llm_actors.errors import LoopClosedError, UnknownModelError
 from llm_actors.observe import Observer, Record
 from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import Future, Loop, install_system_factory, running, system_context
@@ -43,8 +46,8 @@ class ActorSystem:
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
     calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
-    what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `observers` get a record of all that
-    happens. Any thread.
+    what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure
+    table (chat/failures.py). `observers` get a record of all that happens. Any thread.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class ActorSystem:
         chain_limit: int = 100,
         mailbox: int = MAILBOX,
         when_busy: WhenBusy = "queue",
+        failures: Failures | None = None,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
@@ -66,6 +70,7 @@ class ActorSystem:
         self.chain_limit = chain_limit
         self.mailbox = mailbox
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
+        self.failures = checked(failures)
         self.limits = limits or Limits()
         self.observers: list[Observer] = list(observers)
         self._tokens: list[Token[Any]] = []
@@ -112,6 +117,7 @@ class LoopEngine:
         self.limits = system.limits
         self.mailbox = system.mailbox
         self.when_busy = system.when_busy
+        self.failures = system.failures
         self.chain_limit = system.chain_limit
         self.store = MemoryStore()
         self.clients = Clients(loop)
@@ -129,6 +135,14 @@ class LoopEngine:
         """Hands a record to the system's observers. Any thread."""
         if self.system.observers:
             self.system.observe(record)
+
+    def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
+        """The model of this id or alias, in the dress of the other where there is one. Raises UnknownModelError."""
+        dressed, other = (get_async_model, get_model) if isinstance(like, AsyncModel) else (get_model, get_async_model)
+        try:
+            return dressed(name)
+        except UnknownModelError:
+            return other(name)
 
     async def fetch(self, url: str, *, limit: int) -> tuple[str, bytes]:
         """The media type and the bytes behind a URL. Raises AttachmentError."""

@@ -22,6 +22,8 @@
     |   |-- ResponseCancelledError          cancelled
     |   |-- DeadlineExceededError           its time was up (TimeoutError)
     |   |-- ChainLimitError                 too many rounds (ValueError)
+    |   |-- ToolCrashedError                a tool raised, where the failure table says that this ends the turn
+    |   |-- RepeatedToolCallsError          round after round the same tool calls with the same results
     |   `-- LoopClosedError                 its event loop ended (RuntimeError)
     |-- ActorError
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
@@ -161,6 +163,23 @@ class DeadlineExceededError(TurnError, TimeoutError):
 
 class ChainLimitError(TurnError, ValueError):
     """The model asked for one more round than the limit allows; what was done stays in the history."""
+
+
+class ToolCrashedError(TurnError):
+    """A tool raised, and the failure table says that this ends the turn. `tool_call`: which; `__cause__`: what it raised."""
+
+    def __init__(self, message: str, tool_call: Any = None) -> None:
+        super().__init__(message)
+        self.tool_call = tool_call
+
+
+class RepeatedToolCallsError(TurnError):
+    """The model made the same tool calls, with the same arguments and results, `rounds` rounds in a row. `tool_calls`: which."""
+
+    def __init__(self, message: str, tool_calls: Any = (), rounds: int = 0) -> None:
+        super().__init__(message)
+        self.tool_calls = list(tool_calls)
+        self.rounds = rounds
 
 
 class LoopClosedError(TurnError, RuntimeError):

@@ -68,6 +68,21 @@ class RoundFailed(TurnRecord, frozen=True, kw_only=True):
     error: str
 
 
+class ModelReplaced(TurnRecord, frozen=True, kw_only=True):
+    """The turn went on with another model, because of `error`."""
+
+    model: str
+    error: str
+
+
+class HistoryCompacted(TurnRecord, frozen=True, kw_only=True):
+    """The history was made shorter, because of `error`: from `before` messages to `after`."""
+
+    error: str
+    before: int
+    after: int
+
+
 class ToolStarted(TurnRecord, frozen=True, kw_only=True):
     """A tool call began to run, or to wait for a worker."""
 

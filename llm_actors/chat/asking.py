@@ -102,6 +102,14 @@ def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
     )
 
 
+def asked_of(model: AnyModel, sent: SentPrompt) -> SentPrompt:
+    """The same prompt for another model, without the options that it does not have. Raises as `ask()` does."""
+    said = sent.said
+    _check(model, sent.tools, said.schema, list(said.attachments), None)
+    known = {name: value for name, value in sent.option_values.items() if name in model.Options.__struct_fields__}
+    return sent.with_options(_options(model, known, {}))
+
+
 def _options(model: AnyModel, options: Mapping[str, Any] | Options | None, keywords: Mapping[str, Any]) -> Options:
     given: dict[str, Any] = (
         dict(msgspec.to_builtins(options)) if isinstance(options, msgspec.Struct) else dict(options or {})

@@ -19,6 +19,7 @@ from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, curre
 
 from .asking import ask
 from .event_log import EventLog
+from .failures import Failures, checked
 from .history import History, Replaced
 from .live_turn import PromptMail
 from .origin import Origin
@@ -51,6 +52,7 @@ class AnyConversation(Origin, Prompting[R]):
         "after_call",
         "before_call",
         "chain_limit",
+        "failures",
         "model",
         "name",
         "tools",
@@ -70,6 +72,7 @@ class AnyConversation(Origin, Prompting[R]):
         after_call: Any = None,
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
+        failures: Failures | None = None,
         single: bool = False,
     ) -> None:
         self.model = model
@@ -79,6 +82,7 @@ class AnyConversation(Origin, Prompting[R]):
         self.after_call = after_call
         self.chain_limit = chain_limit
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
+        self.failures = checked(failures)
         self._id = id or current().new_id()
         self._history = History()
         self._seat = Seat(self._history)
@@ -195,6 +199,7 @@ class AnyConversation(Origin, Prompting[R]):
             deadline=clock.monotonic() + timeout if timeout is not None else None,
             context=contextvars.copy_context(),
             steers=steers,
+            failures=(self.failures, checked(self.model.failures)),
         )
         self._place(mail)
         return self._view(log)

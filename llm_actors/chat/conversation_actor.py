@@ -21,6 +21,7 @@ from llm_actors.observe import PromptQueued, PromptsJoined
 from llm_actors.runtime import ActorDeadError
 
 from .conversation_work import ConversationWork, TurnMail
+from .failures import FailureTable
 from .history import History
 from .live_turn import LiveTurn, PromptMail
 from .tool_run import ToolRun
@@ -143,6 +144,7 @@ class ConversationActor(ConversationWork):
             after_call=mail.after_call is not None,
             deadline=mail.deadline,
             joined=tuple([voice.log.prompt.said for voice in voices or ()]),
+            failures=FailureTable(*mail.failures, self.engine.failures),
         )
         clock = self.engine.loop.clock
         turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))

@@ -12,10 +12,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from llm_actors.errors import LLMError
 from llm_actors.observe import TurnFinished, TurnSteered
 from llm_actors.runtime import Actor, ActorDeadError
+from llm_actors.runtime.dead_letters import dead_letter
 
+from .asking import asked_of
 from .callbacks import run_callbacks
+from .compaction import Compacting
 from .history import History
 from .live_turn import LiveTurn
 from .round_writer import RoundWriter
@@ -23,8 +27,10 @@ from .turn_mail import (
     Append,
     Appended,
     AppendFailed,
+    Bury,
     CallHook,
     Command,
+    CompactHistory,
     Emit,
     Finish,
     JobStopped,
@@ -104,6 +110,10 @@ class ConversationWork(Actor):
 
     def _send(self, live: LiveTurn, command: Send) -> Mail | None:
         log = live.log
+        try:
+            self._choose(live, command.model)
+        except (LLMError, ValueError) as error:  # no such model, or it can't do what was asked
+            return RoundFailed(self._now(), command.round, error)
         if command.results:
             live.sent = live.sent.following(command.results, self._history)
         else:
@@ -115,11 +125,29 @@ class ConversationWork(Actor):
         writer = RoundWriter(log, live.write, command.round, self.engine.loop.clock, partial(self._tell, log.id))
         live.writer = writer
         try:
-            live.flight = live.mail.model.open_round(live, writer, self.engine)
+            live.flight = live.model.open_round(live, writer, self.engine)
         except Exception as error:  # noqa: BLE001 - a missing key, a request that can't be written: the turn's error
             writer.revoked = True
             return RoundFailed(self._now(), command.round, error)
         return None
+
+    def _choose(self, live: LiveTurn, wanted: Any) -> None:
+        """The model that is called from here on. Raises UnknownModelError, OptionsError, AttachmentError, ValueError."""
+        if wanted is None or wanted in (live.model, live.model.model_id):
+            return
+        asked = live.mail.model
+        live.model = self.engine.find_model(wanted, like=asked) if isinstance(wanted, str) else wanted
+        live.sent = asked_of(live.model, live.sent)
+        # An explicit key was given for the provider that was asked: no other gets to see it.
+        live.key = live.mail.key if live.model.needs_key == asked.needs_key and asked.needs_key else None
+
+    def _compact(self, live: LiveTurn, command: CompactHistory) -> None:
+        messages = self._history.messages()
+        compacting = Compacting(messages, self._id, live.model, command.error)
+        live.run.compact(command.policy, compacting)
+
+    def _bury(self, live: LiveTurn, command: Bury) -> None:
+        dead_letter(self, live.log.prompt.said, command.reason)
 
     def _stop_send(self, live: LiveTurn, command: StopSend) -> Mail | None:
         if live.writer is None or live.flight is None:
@@ -221,6 +249,8 @@ class ConversationWork(Actor):
         RunTool: _run_tool,
         StopJob: _stop_job,
         WakeAt: _wake_at,
+        CompactHistory: _compact,
+        Bury: _bury,
         Steered: _steered,
         Emit: _emit,
         Observe: _observe,

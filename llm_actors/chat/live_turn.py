@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llm_actors.runtime import Clock
 
     from .event_log import EventLog
+    from .failures import Failures
     from .model import AnyModel
     from .round_writer import RoundWriter
     from .seams import WhenBusy
@@ -31,6 +32,7 @@ class PromptMail:
         "chain_limit",
         "context",
         "deadline",
+        "failures",
         "key",
         "log",
         "model",
@@ -53,6 +55,7 @@ class PromptMail:
         context: Context,
         when_busy: WhenBusy = "queue",
         steers: bool = False,
+        failures: tuple[Failures, ...] = (),
     ) -> None:
         self.log = log
         self.model = model
@@ -64,6 +67,7 @@ class PromptMail:
         self.deadline = deadline
         self.context = context
         self.when_busy: WhenBusy = when_busy
+        self.failures = failures
         self.steers = steers
         """It goes into the turn that runs, if one does."""
 
@@ -83,9 +87,11 @@ class LiveTurn:
         "jobs",
         "joint",
         "kept",
+        "key",
         "leader",
         "log",
         "mail",
+        "model",
         "run",
         "sent",
         "steers",
@@ -102,6 +108,9 @@ class LiveTurn:
         self.joint = joint
         """It was made to answer several prompts: its own log has no readers."""
         self.sent: SentPrompt = mail.log.prompt
+        self.model: AnyModel = mail.model
+        """The model that is called now, and its explicit key."""
+        self.key: Secret | None = mail.key
         self.flight: Flight | None = None
         self.writer: RoundWriter | None = None
         self.jobs: dict[int, Any] = {}

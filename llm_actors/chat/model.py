@@ -18,6 +18,7 @@ from llm_actors.messages import Secret, StreamEvent
 
 from . import python_model
 from .conversation import AsyncConversation, Conversation
+from .failures import Failures
 from .prompting import Prompting
 from .response import AsyncResponse, Response
 from .seams import WhenBusy, key_source
@@ -42,6 +43,7 @@ class AnyModel:
     key: str | Secret | None = None
     key_env_var: str | None = None
     takes_key: ClassVar[bool] = False
+    failures: Failures = {}  # noqa: RUF012 - read only: replace it, on the class or on a model
 
     Options: type[BaseOptions] = BaseOptions
 
@@ -85,8 +87,13 @@ class Model(AnyModel, Prompting[Response]):
         after_call: Any = None,
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
+        failures: Failures | None = None,
     ) -> Conversation:
-        """A new conversation; tools, hooks and limit hold for all its prompts. `when_busy`: see seams.WhenBusy; left out, the system's."""
+        """A new conversation; tools, hooks and limit hold for all its prompts.
+
+        `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
+        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        """
         return Conversation(
             self,
             tools=tools,
@@ -94,6 +101,7 @@ class Model(AnyModel, Prompting[Response]):
             after_call=after_call,
             chain_limit=chain_limit,
             when_busy=when_busy,
+            failures=failures,
         )
 
     def _target(self) -> Conversation:
@@ -134,8 +142,13 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         after_call: Any = None,
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
+        failures: Failures | None = None,
     ) -> AsyncConversation:
-        """A new conversation; tools, hooks and limit hold for all its prompts. `when_busy`: see seams.WhenBusy; left out, the system's."""
+        """A new conversation; tools, hooks and limit hold for all its prompts.
+
+        `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
+        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        """
         return AsyncConversation(
             self,
             tools=tools,
@@ -143,6 +156,7 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             after_call=after_call,
             chain_limit=chain_limit,
             when_busy=when_busy,
+            failures=failures,
         )
 
     def _target(self) -> AsyncConversation:

@@ -18,7 +18,7 @@ class ModelResponse:
 
     def __init__(self, live: LiveTurn) -> None:
         self.prompt: SentPrompt = live.sent
-        self.model = live.mail.model
+        self.model = live.model
         self.conversation = live.sent.conversation
         self.stream = live.sent.stream
         self.attachments = live.sent.attachments

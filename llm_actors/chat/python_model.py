@@ -37,7 +37,7 @@ def start(model: AnyModel, live: LiveTurn, sink: FlightSink, engine: Engine) -> 
         "conversation": live.sent.conversation,
     }
     if model.takes_key:
-        given = live.mail.key
+        given = live.key
         arguments["key"] = model.get_key(given.reveal() if given is not None else None)
     execute: Any = model.execute  # type: ignore[attr-defined]
     if inspect.isasyncgenfunction(execute) or inspect.iscoroutinefunction(execute):

@@ -62,7 +62,7 @@ class RoundWriter:
         if self.revoked:
             self._mail(RoundStopped(now, self._round, self._arrived()))
         else:
-            self._mail(RoundFailed(now, self._round, error, self._arrived()))
+            self._mail(RoundFailed(now, self._round, error, self._arrived(), len(self._log) - self._first))
 
     def stopped(self) -> None:
         """Everything is closed."""

@@ -17,7 +17,9 @@ from llm_actors.runtime import Loop, system_context, system_of
 if TYPE_CHECKING:
     from llm_actors.transport.pump import Pump
 
+    from .failures import Failures
     from .history import Entry
+    from .model import AnyModel
     from .python_threads import ThreadPool
     from .tool_pool import ToolPool
 
@@ -56,8 +58,13 @@ class Engine(Protocol):
     limits: Limits
     mailbox: int
     when_busy: WhenBusy
+    failures: Failures
     closed: bool
     chain_limit: int
+
+    def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
+        """The model of this id or alias, in the dress (async or sync) of the other where there is one. Raises UnknownModelError."""
+        ...
 
     async def fetch(self, url: str, *, limit: int) -> tuple[str, bytes]:
         """The media type and the bytes behind a URL. Raises AttachmentError."""

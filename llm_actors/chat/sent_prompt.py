@@ -113,6 +113,19 @@ class SentPrompt:
         after.sent_with(history)
         return after
 
+    def with_options(self, options: Options) -> SentPrompt:
+        """The same, with these options."""
+        other = SentPrompt(
+            self._said,
+            options=options,
+            tools=self.tools,
+            history=self._history,
+            reader=self.reader,
+            conversation=self.conversation,
+        )
+        other._messages = self._messages
+        return other
+
     def read_value(self, text: str) -> Any:
         """The answer as the type of the schema. Raises ValueError or msgspec's errors where it does not fit."""
         return self.reader(text) if self.reader is not None else msgspec.json.decode(text)

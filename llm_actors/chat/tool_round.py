@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from llm_actors.errors import CancelToolCall, PauseChain
+from llm_actors.errors import CancelToolCall, PauseChain, ToolArgumentsError
 from llm_actors.messages import ToolCall, ToolResult
 
 from .turn_mail import CallHook, HookDone, JobStopped, RunTool, StopJob, ToolDone
@@ -18,7 +18,7 @@ Stage = Literal["waiting", "before", "running", "after", "done"]
 
 
 class _Call:
-    __slots__ = ("error", "result", "stage", "tool", "tool_call")
+    __slots__ = ("error", "ran", "result", "stage", "tool", "tool_call")
 
     def __init__(self, tool_call: ToolCall, tool: Any) -> None:
         self.tool_call = tool_call
@@ -26,6 +26,7 @@ class _Call:
         self.stage: Stage = "waiting"
         self.result: ToolResult | None = None
         self.error: BaseException | None = None
+        self.ran = False
 
     @property
     def busy(self) -> bool:
@@ -122,6 +123,21 @@ class ToolRound:
         """The results so far, in call order."""
         return [call.result for call in self._calls if call.result is not None]
 
+    def tool_calls(self) -> list[ToolCall]:
+        """All calls, in order."""
+        return [call.tool_call for call in self._calls]
+
+    def crashes(self) -> list[tuple[ToolCall, BaseException]]:
+        """The calls whose tool failed, with what it raised: not those that were refused, or whose arguments did not fit."""
+        return [
+            (call.tool_call, call.result.exception)
+            for call in self._calls
+            if call.ran
+            and call.result is not None
+            and call.result.exception is not None
+            and not isinstance(call.result.exception, ToolArgumentsError)
+        ]
+
     def unanswered(self) -> list[ToolCall]:
         """The calls without a result."""
         return [call.tool_call for call in self._calls if call.result is None]
@@ -145,6 +161,7 @@ class ToolRound:
             self._settle(call)
             return []
         call.stage = "running"
+        call.ran = True
         return [RunTool(place, call.tool, call.tool_call)]
 
     def _settle(self, call: _Call) -> None:

@@ -11,14 +11,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import LoopClosedError, PauseChain
-from llm_actors.messages import ToolCall, ToolResult
+from llm_actors.messages import Message, ToolCall, ToolResult
+from llm_actors.observe import HistoryCompacted
 
 from .preparation import Preparation
 from .tool_pool import Outcome
 from .tools import output_text
-from .turn_mail import PREPARE, CallHook, Cancel, HookDone, JobStopped, Mail, Prepared, RunTool, ToolDone, ToolProgress
+from .turn_mail import (
+    COMPACT,
+    PREPARE,
+    CallHook,
+    Cancel,
+    Compacted,
+    HookDone,
+    JobStopped,
+    Mail,
+    Prepared,
+    RunTool,
+    ToolDone,
+    ToolProgress,
+)
 
 if TYPE_CHECKING:
+    from .compaction import Compacting
     from .live_turn import LiveTurn
     from .seams import Engine
 
@@ -47,6 +62,41 @@ class ToolRun:
             known.update({tool.name: tool for tool in toolbox.tools()})
         tools[:] = known.values()
         self._tell(Prepared(self._now(), known, outcome.error))
+
+    def compact(self, policy: Any, compacting: Compacting) -> None:
+        """Calls a compaction policy. Tells Compacted."""
+        self._live.jobs[COMPACT] = self._engine.tools.run(
+            policy,
+            (compacting,),
+            {},
+            name=f"compaction by {getattr(policy, '__name__', type(policy).__name__)}",
+            context=self._live.mail.context.copy(),
+            done=partial(self._compacted, compacting),
+        )
+
+    def _compacted(self, compacting: Compacting, outcome: Outcome) -> None:
+        now = self._now()
+        if outcome.kind == "stopped":
+            self._stopped(COMPACT)
+            return
+        messages, error = outcome.value, outcome.error
+        if error is None and not (isinstance(messages, list) and all(isinstance(each, Message) for each in messages)):
+            error = TypeError(f"a compaction policy gives a list of messages, not {type(messages).__name__}")
+        if error is not None:
+            if error.__cause__ is None and error is not compacting.error:
+                error.__cause__ = compacting.error
+            self._tell(Compacted(now, error=error))
+            return
+        record = HistoryCompacted(
+            now=now,
+            conversation=compacting.conversation,
+            response=self._live.log.id,
+            error=repr(compacting.error),
+            before=len(compacting.messages),
+            after=len(messages),
+        )
+        self._engine.observe(record)
+        self._tell(Compacted(now, messages))
 
     def hook(self, command: CallHook, hook: Any) -> None:
         """Calls before_call(tool, call) or after_call(tool, call, result). Tells HookDone."""

@@ -28,17 +28,16 @@ from llm_actors.errors import ChainLimitError
 from llm_actors.messages import StreamEvent, ToolCall, ToolResult
 from llm_actors.messages.parts import system, user
 from llm_actors.observe import RoundEnded as RoundEndedRecord
-from llm_actors.observe import RoundFailed as RoundFailedRecord
 from llm_actors.observe import RoundStarted, ToolEnded, ToolStarted, TurnStarted
 
 from . import turn_mail as mail_
-from .history import Answered, CallRecord, Entry, Replaced, Returned, Said, interrupted_messages, not_run, result_part
+from .history import Answered, CallRecord, Entry, Replaced, Returned, Said, not_run, result_part
 from .tool_round import ToolRound
-from .turn_ending import TurnEnding
+from .turn_failing import TurnFailing
 from .turn_mail import Command, Emit, Mail, Observe, Prepare, RunTool, Send, Steered
 
 
-class Turn(TurnEnding):
+class Turn(TurnFailing):
     """One prompt from the mailbox to its answer. `handle()` is the whole interface; `state` says where it stands."""
 
     def handle(self, mail: Mail) -> list[Command]:
@@ -94,7 +93,7 @@ class Turn(TurnEnding):
 
     def _prepared(self, mail: mail_.Prepared) -> list[Command]:
         if self.state == "stopping":
-            self._stopping_prepare = False
+            self._stopping_job = False
             return self._close(mail.now)
         self.state = "opening"  # nothing runs any more that an error would have to stop
         if mail.error is not None:
@@ -118,28 +117,33 @@ class Turn(TurnEnding):
         if self._steers:
             self.state = "steering"
             steers, self._steers = self._steers, {}
+            self._repetition.forget()
             said = self._append([Said(self.plan.id, message) for message in steers.values()], now)
             return [Steered(list(steers)), *said]
         results, self._results = self._results, []
         return self._send(now, results)
 
     def _limit_reached(self) -> bool:
-        return bool(self.plan.chain_limit) and self.round >= self.plan.chain_limit
+        return bool(self.plan.chain_limit) and self.round - self.restarts >= self.plan.chain_limit
 
     def _send(self, now: float, results: list[ToolResult]) -> list[Command]:
         self.round += 1
         self.state = "calling"
         record = RoundStarted(
-            now=now, conversation=self.plan.conversation, response=self.plan.id, round=self.round, model=self.plan.model
+            now=now, conversation=self.plan.conversation, response=self.plan.id, round=self.round, model=self.model
         )
-        opening: list[Command] = [Emit([StreamEvent("round", str(self.round))])] if self.round > 1 else []
-        return [*opening, Observe(record), Send(self.round, results)]
+        number = self.round - self.restarts
+        opening = self._restarted()
+        if opening is None:
+            opening = [Emit([StreamEvent("round", str(number))])] if number > 1 else []
+        return [*opening, Observe(record), Send(self.round, results, self._model)]
 
     def _round_ended(self, mail: mail_.RoundEnded) -> list[Command]:
         if self.state != "calling" or mail.round != self.round:
             return self._round_stopped(mail_.RoundStopped(mail.now, mail.round, mail.messages))
         self.state = "keeping"
         self._produced = True
+        self._compacted = False
         result = mail.result
         record = self._record(mail)
         self.records.append(record)
@@ -158,13 +162,13 @@ class Turn(TurnEnding):
         return [Observe(seen), *self._append([answered], mail.now)]
 
     def _record(self, mail: mail_.RoundEnded) -> CallRecord:
-        first = self.round == 1
+        first = not self.records
         result = mail.result
         return CallRecord(
             id=self._call_id(self.round),
             prompt=self.plan.prompt.prompt if first else "",
             system=self.plan.prompt.system,
-            model=self.plan.model,
+            model=self.model,
             usage=result.usage,
             started=mail.started,
             seconds=mail.seconds,
@@ -258,30 +262,19 @@ class Turn(TurnEnding):
         verdict = self._tool_round.verdict()
         if verdict is not None:
             return self._end(verdict, now)
-        self._results, self._tool_round = self._tool_round.results(), None
+        ended, self._tool_round = self._tool_round, None
+        self._results = ended.results()
         if self._limit_reached():
             return self._end(ChainLimitError(f"Chain limit of {self.plan.chain_limit} exceeded."), now)
-        return self._go_on(now)
-
-    def _round_failed(self, mail: mail_.RoundFailed) -> list[Command]:
-        if self.state != "calling" or mail.round != self.round:
-            return self._round_stopped(mail_.RoundStopped(mail.now, mail.round, mail.messages))
-        plan = self.plan
-        failed = RoundFailedRecord(
-            now=mail.now, conversation=plan.conversation, response=plan.id, round=self.round, error=repr(mail.error)
-        )
-        self._error = mail.error
-        self._partial = interrupted_messages(mail.messages, "failed")
-        self.state = "stopping"
-        return [Observe(failed), *self._close(mail.now)]
+        judged = self._judged(ended.tool_calls(), ended.crashes(), now)
+        return self._go_on(now) if judged is None else judged
 
     _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], list[Command]]]] = {
-        **TurnEnding.ENDINGS,
+        **TurnFailing.FAILINGS,
         mail_.Begin: _begin,
         mail_.Appended: _appended,
         mail_.Prepared: _prepared,
         mail_.RoundEnded: _round_ended,
-        mail_.RoundFailed: _round_failed,
         mail_.HookDone: _hook_done,
         mail_.ToolDone: _tool_done,
         mail_.Steer: _steer,

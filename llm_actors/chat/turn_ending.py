@@ -22,11 +22,21 @@ from .history import (
     result_part,
 )
 from .tool_round import ToolRound
-from .turn_mail import PREPARE, Append, Command, Finish, Observe, StopJob, StopSend, WakeAt
+from .turn_mail import COMPACT, PREPARE, Append, Command, Finish, Observe, StopJob, StopSend, WakeAt
 from .turn_plan import TurnPlan
 
 State = Literal[
-    "queued", "opening", "preparing", "calling", "keeping", "tools", "steering", "stopping", "closing", "over"
+    "queued",
+    "opening",
+    "preparing",
+    "calling",
+    "keeping",
+    "tools",
+    "steering",
+    "compacting",
+    "stopping",
+    "closing",
+    "over",
 ]
 
 
@@ -44,7 +54,7 @@ class TurnEnding:
         self._error: BaseException | None = None
         self._appending = 0
         self._stopping_round = False
-        self._stopping_prepare = False
+        self._stopping_job = False
         self._resume: list[ToolCall] = []
         self._unstarted: list[ToolCall] = []
         self._partial: tuple[Message, ...] = ()
@@ -86,9 +96,9 @@ class TurnEnding:
         if self.state == "calling":
             self._stopping_round = True
             return [StopSend(self.round)]
-        if self.state == "preparing":
-            self._stopping_prepare = True
-            return [StopJob(PREPARE)]
+        if self.state in ("preparing", "compacting"):
+            self._stopping_job = True
+            return [StopJob(PREPARE if self.state == "preparing" else COMPACT)]
         if self._tool_round is not None:
             return [*self._tool_round.stop()]
         return []
@@ -103,8 +113,8 @@ class TurnEnding:
     def _job_stopped(self, mail: mail_.JobStopped) -> list[Command]:
         if self.state != "stopping":
             return []
-        if mail.call == PREPARE:
-            self._stopping_prepare = False
+        if mail.call in (PREPARE, COMPACT):
+            self._stopping_job = False
         elif self._tool_round is not None:
             self._tool_round.job_stopped(mail)
         return self._close(mail.now)
@@ -112,7 +122,7 @@ class TurnEnding:
     def _close(self, now: float) -> list[Command]:
         """Once everything has stopped: what the history needs to stay valid."""
         busy = self._tool_round is not None and not self._tool_round.idle()
-        if self._stopping_round or self._stopping_prepare or busy or self._appending:
+        if self._stopping_round or self._stopping_job or busy or self._appending:
             return []
         self.state = "closing"
         entries: list[Entry] = []

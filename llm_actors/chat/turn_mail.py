@@ -17,6 +17,8 @@ from .history import Entry
 
 PREPARE = -1
 """The job number of the toolboxes' prepare()."""
+COMPACT = -2
+"""The job number of a compaction."""
 
 # ---- mail ------------------------------------------------------------------------------------------------------------------
 
@@ -62,12 +64,13 @@ class RoundEnded(msgspec.Struct, frozen=True):
 
 
 class RoundFailed(msgspec.Struct, frozen=True):
-    """A model call failed, and is closed. `messages`: what had arrived."""
+    """A model call failed, and is closed. `messages`: what had arrived; `items`: how much of it readers may have seen."""
 
     now: float
     round: int
     error: BaseException
     messages: list[Message] = []
+    items: int = 0
 
 
 class RoundStopped(msgspec.Struct, frozen=True):
@@ -105,10 +108,18 @@ class ToolProgress(msgspec.Struct, frozen=True):
 
 
 class JobStopped(msgspec.Struct, frozen=True):
-    """A stopped tool or hook has ended (or its thread is set aside). `call` -1: the toolboxes' prepare()."""
+    """A stopped tool or hook has ended (or its thread is set aside). `call` may be PREPARE or COMPACT."""
 
     now: float
     call: int
+
+
+class Compacted(msgspec.Struct, frozen=True):
+    """The policy has given a shorter history, or raised `error`."""
+
+    now: float
+    messages: list[Message] = []
+    error: BaseException | None = None
 
 
 class Woken(msgspec.Struct, frozen=True):
@@ -149,6 +160,7 @@ Mail: TypeAlias = (
     | ToolDone
     | ToolProgress
     | JobStopped
+    | Compacted
     | Woken
     | Steer
     | Unsteer
@@ -169,10 +181,14 @@ class Prepare(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Call the model with the history as it is. `results`: of the tool round before it. Answer: RoundEnded | RoundFailed."""
+    """Call the model with the history as it is. `results`: of the tool round before it. Answer: RoundEnded | RoundFailed.
+
+    `model`: another one than the conversation's, or its id.
+    """
 
     round: int
     results: list[ToolResult] = []
+    model: Any = None
 
 
 class StopSend(msgspec.Struct, frozen=True):
@@ -200,9 +216,22 @@ class RunTool(msgspec.Struct, frozen=True):
 
 
 class StopJob(msgspec.Struct, frozen=True):
-    """Stop this call's tool or hook; -1: prepare(). Answer: JobStopped."""
+    """Stop this call's tool or hook; PREPARE and COMPACT: what their numbers say. Answer: JobStopped."""
 
     call: int
+
+
+class CompactHistory(msgspec.Struct, frozen=True):
+    """Have this policy make the history shorter, because of this error. Answer: Compacted."""
+
+    policy: Any
+    error: BaseException
+
+
+class Bury(msgspec.Struct, frozen=True):
+    """The prompt becomes a dead letter, for this reason."""
+
+    reason: str
 
 
 class WakeAt(msgspec.Struct, frozen=True):
@@ -236,5 +265,18 @@ class Finish(msgspec.Struct, frozen=True):
 
 
 Command: TypeAlias = (
-    Append | Prepare | Send | StopSend | CallHook | RunTool | StopJob | WakeAt | Steered | Emit | Observe | Finish
+    Append
+    | Prepare
+    | Send
+    | StopSend
+    | CallHook
+    | RunTool
+    | StopJob
+    | CompactHistory
+    | Bury
+    | WakeAt
+    | Steered
+    | Emit
+    | Observe
+    | Finish
 )

@@ -8,6 +8,8 @@ import msgspec
 
 from llm_actors.messages import Prompt
 
+from .failures import FailureTable
+
 
 class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a turn needs to know of its conversation: fixed when the prompt is sent. `deadline`: monotonic seconds.
@@ -26,3 +28,4 @@ class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     after_call: bool = False
     deadline: float | None = None
     joined: tuple[Prompt, ...] = ()
+    failures: FailureTable = FailureTable.DEFAULT

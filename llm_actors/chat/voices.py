@@ -70,4 +70,5 @@ def joined(id: str, mails: Sequence[PromptMail]) -> PromptMail:
         deadline=None if None in deadlines else late,
         context=first.context,
         when_busy="coalesce",
+        failures=first.failures,
     )

@@ -50,7 +50,7 @@ class AnyWireModel(AnyModel):
             hide_reasoning=sent.hide_reasoning,
             request_id=f"{live.log.id}-{live.turn.round}",
         )
-        key = self.secret(live.mail.key)
+        key = self.secret(live.key)
         files = any(isinstance(part, AttachmentPart) for message in request.messages for part in message.parts)
         call = WireCall(
             self.provider, self.endpoint, request, key, partial(self._resolve, engine=engine) if files else None

@@ -123,6 +123,8 @@ PURE = (
     "llm_actors.providers",
     "llm_actors.chat.turn",
     "llm_actors.chat.tool_round",
+    "llm_actors.chat.failures",
+    "llm_actors.chat.repetition",
     "llm_actors.chat.history",
     "llm_actors.transport.retry",
 )
