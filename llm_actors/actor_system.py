@@ -124,7 +124,7 @@ class LoopEngine:
         self.pump = Pump(loop, self.clients)
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)
-        self._busy: set[ConversationActor] = set()
+        self._busy: dict[ConversationActor, None] = {}
         self._quiet: asyncio.Event | None = None
         self.closed = False
         self._closing = False
@@ -162,11 +162,11 @@ class LoopEngine:
         if self._closing:
             msg = "the event loop of this conversation ended"
             raise LoopClosedError(msg)
-        self._busy.add(conversation)
+        self._busy[conversation] = None
 
     def drop(self, conversation: ConversationActor) -> None:
         """It has none any more."""
-        self._busy.discard(conversation)
+        self._busy.pop(conversation, None)
         if not self._busy and self._quiet is not None:
             self._quiet.set()
 

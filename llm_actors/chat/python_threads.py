@@ -13,11 +13,11 @@ from typing import Any
 from llm_actors.errors import LoopClosedError
 from llm_actors.runtime import Future, Loop
 from llm_actors.runtime.future import waiting
+from llm_actors.runtime.steps import Worker
 
 from .running_code import RunningCode
 from .tool_abandoned import StuckThread
 from .tool_outcome import Outcome, called
-from .tool_worker import ToolWorker
 from .worker_crew import WorkerCrew
 
 
@@ -50,7 +50,7 @@ class ThreadJob(RunningCode):
             self.since = self._pool.loop.clock.monotonic()
         self.tell()
 
-    def work(self, worker: ToolWorker) -> None:
+    def work(self, worker: Worker) -> None:
         """Runs it in the worker's thread and hands the outcome to the loop."""
         outcome = called(self._context, self._function, (), {})
         try:
@@ -68,7 +68,7 @@ class ThreadPool:
 
     def __init__(self, loop: Loop, *, idle: float = 10.0) -> None:
         self.loop = loop
-        self._running: set[ThreadJob] = set()
+        self._running: dict[ThreadJob, None] = {}  # in order: see Loop.busy
         self._crew = WorkerCrew(loop, "llm-actors-model", idle)
         self._closed = False
         self._quiet: Future[None] | None = None
@@ -96,9 +96,9 @@ class ThreadPool:
             except RuntimeError as no_thread:
                 error = no_thread
             else:
-                self._running.add(job)
+                self._running[job] = None
                 job.thread_name = worker.thread_name
-                worker.actor_ref.tell(job)
+                worker.send(job)
         if error is not None:
             self.loop.call_soon(job.answer, Outcome("error", error=error))
         return job
@@ -129,9 +129,9 @@ class ThreadPool:
         await self._crew.close()
         return [StuckThread(name=job.thread_name, tool=job.name, since=job.since or 0.0) for job in self._running]
 
-    def came_back(self, job: ThreadJob, worker: ToolWorker, outcome: Outcome) -> None:
+    def came_back(self, job: ThreadJob, worker: Worker, outcome: Outcome) -> None:
         """A thread has done a job. Its loop only."""
-        self._running.discard(job)
+        self._running.pop(job, None)
         self._crew.give(worker)
         if not self._running:
             self._end_wait()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .tool_line import ToolLine
     from .tool_pool import ToolPool, ToolTask
-    from .tool_worker import ToolWorker
+    from llm_actors.runtime.steps import Worker
 
 AHEAD = 64
 """Progress that a thread may be ahead of the loop: one that yields without end is slowed down, and not the loop."""
@@ -92,7 +92,7 @@ class ToolJob(RunningCode):
         self.verdict: Literal["stopped", "timeout"] | None = None
         self.answered = False
         self.line: ToolLine | None = None
-        self.worker: ToolWorker | None = None
+        self.worker: Worker | None = None
         self.task: ToolTask | None = None
         self.timer: Timer | None = None
         self._pool: ToolPool | None = pool
@@ -141,7 +141,7 @@ class ToolJob(RunningCode):
             # Also from the loop itself: what it starts for others must not happen in this tool's context.
             pool.loop.post(pool.waits_changed, self, change)
 
-    def work(self, worker: ToolWorker) -> None:
+    def work(self, worker: Worker) -> None:
         """Runs it in the worker's thread and hands the outcome to the loop. Many that end together wake the loop once (`Loop.post`)."""
         pool, context, function = self._pool, self.context, self._function
         assert pool is not None

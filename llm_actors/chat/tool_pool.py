@@ -29,6 +29,7 @@ import msgspec
 from llm_actors.errors import LLMError, LoopClosedError, ToolStuckError
 from llm_actors.observe import Observed, Record, ToolAbandoned, ToolReturned
 from llm_actors.runtime import Future, Loop
+from llm_actors.runtime.steps import Worker
 
 from .running_code import cancelled
 from .tool_abandoned import AbandonedCalls, StuckThread
@@ -37,7 +38,6 @@ from .tool_job import ToolJob
 from .tool_line import ToolLine, ToolLines
 from .tool_outcome import Outcome, discard
 from .tool_queue import ToolQueue
-from .tool_worker import ToolWorker
 from .worker_crew import WorkerCrew
 
 __all__ = ["Outcome", "PoolStats", "StuckThread", "ToolJob", "ToolPool", "cancelled"]
@@ -92,7 +92,7 @@ class ToolPool:
         self._numbers = itertools.count()
         self._queue = ToolQueue()
         self._lines = ToolLines()
-        self._running: set[ToolJob] = set()
+        self._running: dict[ToolJob, None] = {}  # in order: see Loop.busy
         self._active = 0  # of those, the ones that are in no wait of ours
         self._abandoned = AbandonedCalls(CAP * workers)
         self._crew = WorkerCrew(loop, "llm-actors-tool", idle)
@@ -186,7 +186,7 @@ class ToolPool:
         elif not job.waits:
             self._active += 1
 
-    def came_back(self, job: ToolJob, worker: ToolWorker, outcome: Outcome) -> None:
+    def came_back(self, job: ToolJob, worker: Worker, outcome: Outcome) -> None:
         """A worker has done a job. Its loop only."""
         job.worker = None
         self._crew.give(worker)
@@ -268,16 +268,16 @@ class ToolPool:
             self._refuse(job, refusal)
             return
         job.state = "running"
-        self._running.add(job)
+        self._running[job] = None
         self._active += 1
         if job.timeout is not None:
             job.timer = self.loop.call_later(job.timeout, self._time_is_up, job)
         if job.worker is not None:
-            job.worker.actor_ref.tell(job)
+            job.worker.send(job)
         else:
             self._start_task(job, None)
 
-    def _take_worker(self) -> ToolWorker:
+    def _take_worker(self) -> Worker:
         worker, new = self._crew.take()
         if new:
             if not self._new_threads:
@@ -368,7 +368,7 @@ class ToolPool:
         job.answer(outcome)
 
     def _leave_place(self, job: ToolJob) -> None:
-        self._running.discard(job)
+        self._running.pop(job, None)
         if not job.waits:
             self._active -= 1
         self._tell_fewer()

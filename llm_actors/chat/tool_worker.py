@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
+from llm_actors.runtime.steps import Work
 from llm_actors.runtime.worker_thread import WorkerThread
 
 
-class Work(Protocol):
-    """What a worker is sent."""
-
-    def work(self, worker: ToolWorker) -> None:
-        """Does it, in the worker's thread. Raises nothing: what users' code raised is handed back as an Outcome."""
-
-
 class ToolWorker(WorkerThread):
-    """A Pykka actor with a thread. `gone` is called at its end, in its thread."""
+    """A Pykka actor with a thread: a `runtime.steps.Worker`. `gone` is called at its end, in its thread."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.gone: Callable[[], None] | None = None
+
+    def send(self, work: Work) -> None:
+        """Gives it work. Any thread."""
+        self.actor_ref.tell(work)
 
     def on_receive(self, message: Work) -> None:
         """Does the work."""

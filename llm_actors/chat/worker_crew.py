@@ -15,6 +15,7 @@ from functools import partial
 from llm_actors.errors import LoopClosedError
 from llm_actors.runtime import Future, Loop
 from llm_actors.runtime.loop import Timer
+from llm_actors.runtime.steps import Worker
 
 from .tool_worker import ToolWorker
 
@@ -31,8 +32,8 @@ class WorkerCrew:
         self._loop = loop
         self._prefix = prefix
         self._seconds = idle
-        self._idle: deque[tuple[float, ToolWorker]] = deque()
-        self._leaving: set[ToolWorker] = set()
+        self._idle: deque[tuple[float, Worker]] = deque()
+        self._leaving: set[Worker] = set()
         self._timer: Timer | None = None
         self._closed = False
         self._empty: Future[None] | None = None
@@ -44,15 +45,16 @@ class WorkerCrew:
         """How many wait for work."""
         return len(self._idle)
 
-    def take(self) -> tuple[ToolWorker, bool]:
+    def take(self) -> tuple[Worker, bool]:
         """A worker, the one that was busy last, and whether its thread is new. Raises RuntimeError when no thread can be started."""
         if self._idle:
             return self._idle.pop()[1], False
-        worker = ToolWorker(f"{self._prefix}-{next(_numbers)}")
+        steps = self._loop.steps
+        worker = ToolWorker(f"{self._prefix}-{next(_numbers)}") if steps is None else steps.worker(self._prefix)
         worker.begin()
         return worker, True
 
-    def give(self, worker: ToolWorker) -> None:
+    def give(self, worker: Worker) -> None:
         """Takes a worker back."""
         if self._closed:
             self._dismiss(worker)
@@ -84,12 +86,12 @@ class WorkerCrew:
         if self._idle:
             self._timer = self._loop.call_at(self._idle[0][0] + self._seconds, self._sweep)
 
-    def _dismiss(self, worker: ToolWorker) -> None:
+    def _dismiss(self, worker: Worker) -> None:
         self._leaving.add(worker)
         worker.gone = partial(_tell_gone, self._loop, self, worker)
         worker.stop()
 
-    def gone(self, worker: ToolWorker) -> None:
+    def gone(self, worker: Worker) -> None:
         """The worker has done its last; its thread ends within microseconds, so waiting for that holds nobody up."""
         worker.join(LEAVING)
         self._leaving.discard(worker)
@@ -101,11 +103,11 @@ class WorkerCrew:
             self._empty.set(None)
 
 
-def _tell_gone(loop: Loop, crew: WorkerCrew, worker: ToolWorker) -> None:
+def _tell_gone(loop: Loop, crew: WorkerCrew, worker: Worker) -> None:
     with contextlib.suppress(LoopClosedError):  # nobody waits there any more
         loop.post(crew.gone, worker)
 
 
-def _dismiss_all(idle: deque[tuple[float, ToolWorker]]) -> None:
+def _dismiss_all(idle: deque[tuple[float, Worker]]) -> None:
     for _, worker in idle:
         worker.stop()

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 SEAT = "_llm_actors_loop"
 """The attribute of an asyncio loop that holds our Loop, and with it the loop's clock."""
@@ -83,6 +83,14 @@ def _ulid(number: int) -> str:
     return "".join([_CROCKFORD[number >> shift & 31] for shift in range(5 * (_ULID_CHARS - 1), -1, -5)])
 
 
+class _Lent(threading.local):
+    loop: Any = None
+
+
+lent = _Lent()
+"""In a thread that a virtual loop runs as a step of its own, and in the loop's own thread while it runs: `lent.loop` is that Loop. Such a
+thread has no loop to run; what it begins belongs to this one, in place of the background loop, and goes by its clock."""
+
 SYSTEM = SystemClock()
 """The real clock: what no virtual one can stand in for, a thread that blocks, goes by it."""
 _installed: list[Clock] = [SYSTEM]
@@ -101,8 +109,13 @@ def install(clock: Clock | None) -> None:
     _installed[0] = clock if clock is not None else SYSTEM
 
 
+def of_this_thread() -> Clock:
+    """The clock by which this thread waits when it blocks: the real one, but for a thread that is lent to a virtual loop."""
+    return SYSTEM if lent.loop is None else lent.loop.clock
+
+
 def current() -> Clock:
-    """The running loop's clock if it has one, else the process's default. Any thread."""
+    """The running loop's clock if it has one, else that of the loop this thread is lent to, else the process's default. Any thread."""
     running = asyncio._get_running_loop()
-    loop = getattr(running, SEAT, None) if running is not None else None
+    loop = getattr(running, SEAT, None) if running is not None else lent.loop
     return loop.clock if loop is not None else _installed[0]

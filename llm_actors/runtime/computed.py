@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import pykka
 from pykka import Timeout
 
-from .clock import SYSTEM
+from .clock import lent, of_this_thread
+from .loop import running
 from .waiting import waiting
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Computed:
 
     def get(self, timeout: float | None) -> Any:
         """The value; blocks the thread, for up to `timeout` seconds and what the computing takes."""
-        deadline = None if timeout is None else SYSTEM.monotonic() + timeout
+        deadline = None if timeout is None else of_this_thread().monotonic() + timeout
         if self._value is _UNSET:
             values = (
                 (timeout,) if self._sources is None else [one.get(timeout=_left(deadline)) for one in self._sources]
@@ -74,7 +75,7 @@ class Computed:
 
 
 def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - SYSTEM.monotonic())
+    return None if deadline is None else max(0.0, deadline - of_this_thread().monotonic())
 
 
 def _is_awaitable(future: pykka.Future[Any]) -> bool:
@@ -95,4 +96,8 @@ def call_in_thread(call: Callable[[], Any], answer: pykka.Future[Any], name: str
         else:
             answer.set(value)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    loop = running() or lent.loop
+    if loop is not None and loop.steps is not None:
+        loop.steps.start(run, name)
+    else:
+        threading.Thread(target=run, name=name, daemon=True).start()

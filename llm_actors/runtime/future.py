@@ -22,10 +22,11 @@ from pykka import Timeout
 
 from llm_actors.errors import BlockingWaitError, BlocksLoopWarning, LoopClosedError
 
-from .clock import SYSTEM
+from .clock import of_this_thread
 from .computed import Computed, call_in_thread
 from .loop import Loop, running
-from .waiting import LoopWait, ThreadWait, Waiting, waiting
+from .steps import Wait
+from .waiting import SLICE, LoopWait, Waiting, thread_wait, waiting
 
 if TYPE_CHECKING:
     from pykka._types import OptExcInfo
@@ -39,9 +40,6 @@ J = TypeVar("J")
 M = TypeVar("M")
 R = TypeVar("R")
 Outcome: TypeAlias = "tuple[Any, OptExcInfo | None]"
-
-SLICE = 1.0
-"""Seconds after which who waits looks whether there is still somebody to answer."""
 
 _lock = (
     threading.RLock()
@@ -237,7 +235,7 @@ class Future(pykka.Future[T]):
         if inside is not None:
             self._check_inside(inside)
         watcher = waiting.get()
-        wait = ThreadWait()
+        wait = thread_wait()
         try:
             self._join(wait.wake)
             if watcher is not None:
@@ -260,12 +258,13 @@ class Future(pykka.Future[T]):
             text = "a blocking wait inside a running event loop: nothing else runs there meanwhile. Await it, or wait in a thread"
             warnings.warn(text, BlocksLoopWarning, stacklevel=5)
 
-    def _sit(self, wait: ThreadWait, timeout: float | None) -> None:
-        deadline = None if timeout is None else SYSTEM.monotonic() + timeout
+    def _sit(self, wait: Wait, timeout: float | None) -> None:
+        monotonic = of_this_thread().monotonic
+        deadline = None if timeout is None else monotonic() + timeout
         while not self._is_over():
             if wait.interrupted:
                 raise asyncio.CancelledError
-            left = SLICE if deadline is None else min(SLICE, deadline - SYSTEM.monotonic())
+            left = wait.slice if deadline is None else min(wait.slice, deadline - monotonic())
             if left <= 0:
                 msg = f"{timeout} seconds"
                 raise Timeout(msg)

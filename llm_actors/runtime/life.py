@@ -20,7 +20,6 @@ from pykka import ActorRegistry
 
 from llm_actors.errors import LoopClosedError
 
-from .clock import SYSTEM
 from .dead_letters import dead_letter
 from .future import Future
 from .loop import Loop, is_background
@@ -79,7 +78,7 @@ class Life(pykka.Actor):
         else:
             loop.post(self._actor_drain_in_context)
         self._actor_awake = True
-        loop.busy.add(self)
+        loop.busy[self] = None
 
     def _actor_handlers_context(self) -> Context:
         return self._actor_context if self._actor_context is not None else Context()
@@ -97,12 +96,13 @@ class Life(pykka.Actor):
             self._actor_starting = False
             if not self._actor_call(self.on_start, (), [], self._actor_started):
                 return
-        end = SYSTEM.monotonic() + BATCH_SECONDS
+        monotonic = self._actor_lives_on.clock.monotonic
+        end = monotonic() + BATCH_SECONDS
         for _ in range(BATCH):
             envelope = self._actor_next()
             if envelope is None or not self._actor_deliver(envelope):
                 return
-            if SYSTEM.monotonic() > end:
+            if monotonic() > end:
                 break
         self._actor_go_on()
 
@@ -123,7 +123,7 @@ class Life(pykka.Actor):
         assert self._actor_lives_on is not None
         with self._actor_lock:
             self._actor_awake = False
-            self._actor_lives_on.busy.discard(self)
+            self._actor_lives_on.busy.pop(self, None)
 
     def _actor_deliver(self, envelope: Mail) -> bool:
         """Whether the next one may follow at once."""

@@ -30,6 +30,7 @@ from llm_actors.errors import AsyncioOnlyError, LoopClosedError
 
 from . import clock as clocks
 from .background_thread import BackgroundThread
+from .steps import Steps
 
 logger = logging.getLogger("llm_actors.runtime")
 
@@ -70,14 +71,16 @@ class Loop:
         self.clock: clocks.Clock = clocks.installed()
         self.services: dict[object, Any] = {}
         self.lock = threading.RLock()  # reentrant: a finalizer or signal may send mail while its own thread is inside
-        self.busy: set[Inhabitant] = set()  # who has work here
+        self.steps: Steps | None = None  # see steps.py
+        # Dicts, not sets: what happens to all of them happens in an order that is the same in each run of a simulation.
+        self.busy: dict[Inhabitant, None] = {}  # who has work here
         self.residents: dict[
             Inhabitant, None
         ] = {}  # who is stopped with it also when idle, in the order of their start
         self._context = Context()
         self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._woken = False
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._end_callbacks: list[EndCallback] = []
         self._parked: AsyncGenerator[None, None] | None = None
         self.ended = False
@@ -170,8 +173,8 @@ class Loop:
             msg = f"the event loop is closed: {name} can't start"
             raise LoopClosedError(msg)
         task = self.asyncio_loop.create_task(coroutine, name=name, context=context)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
         return task
 
     # ---- the end ----------------------------------------------------------------------------------------------------
@@ -208,7 +211,7 @@ class Loop:
                 await asyncio.sleep(0)
         if ending:
             await asyncio.wait(ending, timeout=GRACE)
-        tasks = {task for task in (*self._tasks, *ending) if not task.done()}
+        tasks = [task for task in (*self._tasks, *ending) if not task.done()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -247,7 +250,7 @@ class Loop:
         """In a forked child: this loop is the parent's."""
         self.lock = threading.RLock()
         self.ended = True
-        self.busy, self.residents = set(), {}
+        self.busy, self.residents = {}, {}
         self._posted.clear()
 
 
@@ -300,9 +303,12 @@ _exiting = False
 def background() -> Loop:
     """The one loop of the process with a daemon thread of its own, made at first use. Any thread.
 
+    In virtual time there is no such thread: it is the virtual loop.
     Raises LoopClosedError when the interpreter is at its exit, or has no thread for it.
     """
     global _background  # noqa: PLW0603 - one for each process
+    if clocks.lent.loop is not None:
+        return clocks.lent.loop  # type: ignore[no-any-return]
     thread = _background
     if thread is None or thread.loop.closed:
         with _guard:

@@ -11,7 +11,13 @@ from typing import Protocol
 
 from llm_actors.errors import LoopClosedError
 
+from .clock import lent
 from .loop import Loop
+from .steps import Wait
+
+
+SLICE = 1.0
+"""Seconds after which who waits looks whether there is still somebody to answer."""
 
 
 class Waiting(Protocol):
@@ -31,9 +37,10 @@ waiting: ContextVar[Waiting | None] = ContextVar("llm_actors_waiting", default=N
 
 
 class ThreadWait:
-    """A thread that waits. `wake()` and `interrupt()`: any thread; again is no error."""
+    """A thread that waits: a `steps.Wait`."""
 
     __slots__ = ("_lock", "interrupted")
+    slice = SLICE
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,6 +60,12 @@ class ThreadWait:
         """Ends the wait, to be followed by CancelledError."""
         self.interrupted = True
         self.wake()
+
+
+def thread_wait() -> Wait:
+    """A wait for this thread: that of the virtual loop that runs it, if one does."""
+    loop = lent.loop
+    return ThreadWait() if loop is None else loop.steps.wait()
 
 
 class LoopWait:
