@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from llm_actors.runtime.loop import Timer
+    from llm_actors.runtime.steps import Worker
 
     from .tool_line import ToolLine
     from .tool_pool import ToolPool, ToolTask
-    from llm_actors.runtime.steps import Worker
 
 AHEAD = 64
 """Progress that a thread may be ahead of the loop: one that yields without end is slowed down, and not the loop."""

@@ -15,7 +15,6 @@ from .clock import lent
 from .loop import Loop
 from .steps import Wait
 
-
 SLICE = 1.0
 """Seconds after which who waits looks whether there is still somebody to answer."""
 
