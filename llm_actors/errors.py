@@ -24,6 +24,7 @@
     |   |-- ChainLimitError                 too many rounds (ValueError)
     |   |-- ToolCrashedError                a tool raised, where the failure table says that this ends the turn
     |   |-- RepeatedToolCallsError          round after round the same tool calls with the same results
+    |   |-- ConversationCrashedError        a defect in the conversation's actor ended the turn; `__cause__` is what was raised
     |   `-- LoopClosedError                 its event loop ended (RuntimeError)
     |-- ActorError
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
@@ -180,6 +181,10 @@ class RepeatedToolCallsError(TurnError):
         super().__init__(message)
         self.tool_calls = list(tool_calls)
         self.rounds = rounds
+
+
+class ConversationCrashedError(TurnError):
+    """The conversation's actor failed by a defect while the turn ran, or was restarted. The conversation goes on with its history."""
 
 
 class LoopClosedError(TurnError, RuntimeError):

@@ -105,6 +105,15 @@ class TurnFinished(TurnRecord, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class ConversationCrashed(Record, frozen=True, kw_only=True):
+    """A conversation's actor failed by a defect. `waiting` prompts go on; or, where `restarted` is false, are answered with the error."""
+
+    conversation: str
+    error: str
+    waiting: int
+    restarted: bool
+
+
 class CallbackFailed(TurnRecord, frozen=True, kw_only=True):
     """An `on_done` callback raised."""
 

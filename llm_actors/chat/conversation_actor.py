@@ -14,19 +14,21 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_actors.errors import LoopClosedError, ResponseCancelledError
+from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import user
-from llm_actors.observe import PromptQueued, PromptsJoined
+from llm_actors.observe import ConversationCrashed, DeadLetter, PromptQueued, PromptsJoined
 from llm_actors.runtime import ActorDeadError
+from llm_actors.runtime.dead_letters import dead_letter
+from llm_actors.runtime.intensity import Intensity
 
-from .conversation_work import ConversationWork, TurnMail
+from .conversation_work import ConversationWork, TurnMail, logger
 from .failures import FailureTable
 from .history import History
 from .live_turn import LiveTurn, PromptMail
 from .tool_run import ToolRun
 from .turn import Turn
-from .turn_mail import AppendFailed, Begin, Cancel, JobStopped, Mail, RoundStopped, Steer, Unsteer
+from .turn_mail import Begin, Cancel, Steer, Unsteer
 from .turn_plan import TurnPlan
 from .voices import joined, joins
 
@@ -47,6 +49,12 @@ class CancelMail(NamedTuple):
     given_up: bool = False
 
 
+class RestartMail(NamedTuple):
+    """Begin anew, because of this error: what runs ends, the history stays, what waits goes on. For a supervisor."""
+
+    error: BaseException
+
+
 class ConversationActor(ConversationWork):
     """See the head of this file. Held by its conversation's handle, and by the engine while it has a turn."""
 
@@ -60,6 +68,8 @@ class ConversationActor(ConversationWork):
         self._queue: deque[LiveTurn] = deque()
         self._running: LiveTurn | None = None
         self._beginning = False
+        self._intensity = Intensity()
+        self._orderly = False
 
     @property
     def backlog(self) -> int:
@@ -72,30 +82,86 @@ class ConversationActor(ConversationWork):
 
     def on_receive(self, message: Any) -> Any:
         """One mail; what it causes is started, not waited for."""
-        if isinstance(message, TurnMail):
-            self._feed(message.response, message.mail)
-        elif isinstance(message, PromptMail):
-            self._enqueue(message)
-        elif isinstance(message, CancelMail):
-            return self.cancel(message)
-        elif isinstance(message, Prompt):
+        if isinstance(message, Prompt):
             return self._say(message)
-        else:
+        if not isinstance(message, TurnMail | PromptMail | CancelMail | RestartMail):
             return super().on_receive(message)
-        return None
+        try:
+            return self._take(message)
+        except LoopClosedError:  # no defect: the loop is at its end, and whoever sent the mail is told
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours, of a store, of a model's `open_round`
+            self._crash(error)
+            if isinstance(message, PromptMail) and message.log.id not in self._lives and not message.log.sealed:
+                message.log.seal(_crashed(error), [], [])
+                message.log.release()
+            return []
+
+    def _take(self, message: TurnMail | PromptMail | CancelMail | RestartMail) -> Any:
+        if isinstance(message, TurnMail):
+            return self._feed(message.response, message.mail)
+        if isinstance(message, PromptMail):
+            return self._enqueue(message)
+        if isinstance(message, CancelMail):
+            return self.cancel(message)
+        return self._restart(_crashed(message.error))
 
     def on_stop(self) -> None:
         """Stopped: what is here ends as the loop's end would end it. No mail comes any more, so nothing is waited for."""
+        self._orderly = True
         self.cancel(CancelMail(None, LoopClosedError("the conversation's actor was stopped")))
         self.abandon()
         self.engine.drop(self)
 
-    def on_failure(self, exception_type: Any, exception_value: BaseException | None, traceback: Any) -> None:
-        """A defect of ours or of a model's `open_round`: no reader is left waiting for it."""
-        del exception_type, traceback
-        self.broken = True
-        self.abandon(exception_value)
+    def _actor_stopped(self, stops: list[Any], value: Any, error: BaseException | None) -> None:
+        # Every way out ends here, also those without a hook: a kill, a BaseException. No reader is left waiting.
+        self.broken = not self._orderly
+        for live in list(self._lives.values()):
+            self._cut_off(live, _crashed(error or ActorDeadError("the conversation's actor was killed")))
         self.engine.drop(self)
+        super()._actor_stopped(stops, value, error)
+
+    def _crash(self, error: BaseException) -> None:
+        """A defect: the turn that runs ends, what waits goes on, as often as the intensity allows; then it is answered with the error."""
+        while True:
+            now = self._now()
+            logger.error("conversation %s failed: its turn ends, its history stays", self._id, exc_info=error)
+            crashed, may = _crashed(error), self._intensity.failed(now)
+            waiting = len(self._queue)
+            self.engine.observe(
+                ConversationCrashed(now=now, conversation=self._id, error=repr(error), waiting=waiting, restarted=may)
+            )
+            if not may:
+                self._bury_all(crashed, now)
+            try:
+                self._restart(crashed)
+            except Exception as another:  # noqa: BLE001 - as above; each ends one turn at least, or all of them
+                error = another
+            else:
+                return
+
+    def _bury_all(self, error: BaseException, now: float) -> None:
+        queue, self._queue = self._queue, deque()
+        for live in [live for live in queue if live.turn.state != "over"]:
+            reason = f"the conversation failed too often: {error.__cause__!r}"
+            dead_letter(self, live.log.prompt.said, reason)
+            actor = f"conversation {self._id}"
+            self.engine.observe(DeadLetter(now=now, actor=actor, message="Prompt", reason=reason))
+            self._cut_off(live, error)
+
+    def _restart(self, error: BaseException) -> None:
+        """As if the actor were made anew: the history stays and what waits goes on, what runs does not."""
+        running, self._running = self._running, None
+        if running is not None:
+            left = [one for one in running.steers if one.turn.state != "over"]
+            for one in left:
+                one.leader = None
+            self._queue.extendleft(reversed(left))
+            self._cut_off(running, error)
+        waiting = {live.log.id for live in self._queue}
+        for live in [live for live in self._lives.values() if live.log.id not in waiting]:
+            self._cut_off(live, error)
+        self._begin_next()
 
     def _say(self, prompt: Prompt) -> Any:
         handle = self._handle()
@@ -170,9 +236,9 @@ class ConversationActor(ConversationWork):
             self.engine.drop(self)
 
     def _begin(self, live: LiveTurn) -> None:
+        self._running = live  # from here on it is not in the queue: should anything fail, it is this one that ends
         if live.mail.when_busy == "coalesce":
-            live = self._joined(live)
-        self._running = live
+            live = self._running = self._joined(live)
         clock = self.engine.loop.clock
         live.begin(clock)
         found = self._history.found_by(live.log.prompt.said)
@@ -233,12 +299,13 @@ class ConversationActor(ConversationWork):
         """Ends every turn without waiting for anything, so that the history can go on elsewhere. Any thread, once the loop is closed."""
         error = error or LoopClosedError("the event loop of this conversation was closed")
         for live in list(self._lives.values()):
-            now = self._now()
-            mails: list[Mail] = [Cancel(now, error), RoundStopped(now, live.turn.round)]
-            mails += [JobStopped(now, call) for call in live.jobs]
-            mails.append(AppendFailed(now, error))
-            for mail in mails:  # a turn that was ending already, when the loop went, is told that all of it has ended
-                self._carry_out(live, live.turn.handle(mail), dead=True)
+            self._end_without_waiting(live, error)
+
+
+def _crashed(error: BaseException) -> ConversationCrashedError:
+    crashed = ConversationCrashedError(f"the conversation's actor failed: {type(error).__name__}: {error}")
+    crashed.__cause__ = error
+    return crashed
 
 
 def _ending_with(live: LiveTurn) -> LiveTurn:

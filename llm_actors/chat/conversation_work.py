@@ -7,6 +7,7 @@ by numbers: mail for a turn that is gone is dropped here, mail for a round or ca
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +21,7 @@ from llm_actors.runtime.dead_letters import dead_letter
 from .asking import asked_of
 from .callbacks import run_callbacks
 from .compaction import Compacting
-from .history import History
+from .history import Answered, History, Returned, Withdrawn
 from .live_turn import LiveTurn
 from .round_writer import RoundWriter
 from .turn_mail import (
@@ -29,6 +30,7 @@ from .turn_mail import (
     AppendFailed,
     Bury,
     CallHook,
+    Cancel,
     Command,
     CompactHistory,
     Emit,
@@ -51,6 +53,9 @@ from .turn_mail import (
 if TYPE_CHECKING:
     from .event_log import EventLog
     from .seams import Engine
+
+
+logger = logging.getLogger("llm_actors.chat")
 
 
 class TurnMail(NamedTuple):
@@ -227,17 +232,54 @@ class ConversationWork(Actor):
             live.writer.revoked = True
         return ended
 
+    def _cut_off(self, live: LiveTurn, error: BaseException) -> None:
+        """Ends a turn at once, without waiting for what it started: that is stopped, and what it still brings goes nowhere."""
+        if live.writer is not None:
+            live.writer.revoked = True
+        flights = [live.flight] if live.flight is not None else []
+        for work in (*flights, *live.jobs.values()):
+            try:
+                work.stop()
+            except Exception:
+                logger.exception("%r of conversation %s can't be stopped", work, self._id)
+        try:
+            self._end_without_waiting(live, error)
+        except Exception:
+            logger.exception("a turn of conversation %s that failed can't be ended as others are", self._id)
+            produced = any(isinstance(entry, Answered | Returned) for entry in live.kept)
+            if live.kept and not produced:
+                self._history.append(Withdrawn(live.log.id))
+            self._release(live, error)
+
+    def _end_without_waiting(self, live: LiveTurn, error: BaseException) -> None:
+        now = self._now()
+        mails: list[Mail] = [Cancel(now, error), self._arrived(live)]
+        mails += [JobStopped(now, call) for call in live.jobs]
+        mails.append(AppendFailed(now, error))
+        for mail in mails:  # a turn that was ending already is told that all of it has ended
+            self._carry_out(live, live.turn.handle(mail), dead=True)
+
+    def _arrived(self, live: LiveTurn) -> RoundStopped:
+        """The model call counts as ended, with what has come of it."""
+        messages = live.writer.arrived() if live.writer is not None else []
+        return RoundStopped(self._now(), live.turn.round, messages)
+
+    def _release(self, live: LiveTurn, error: BaseException | None) -> None:
+        for log, _ in self._seal(live, error):
+            log.release()
+
     def _without_loop(self, live: LiveTurn, command: Command) -> Mail | None:
         """Carries out a command when no loop is left to do anything: what would have to be waited for counts as ended."""
         if isinstance(command, StopSend):
-            return RoundStopped(self._now(), command.round)
+            return self._arrived(live)
         if isinstance(command, StopJob):
             return JobStopped(self._now(), command.call)
         if isinstance(command, Append):
             return self._append(live, command)
         if isinstance(command, Finish):
-            for log, _ in self._seal(live, command.error):
-                log.release()
+            self._release(live, command.error)
+        if isinstance(command, Observe) and not self.engine.loop.closed:
+            self.engine.observe(command.record)
         return None
 
     _DO: ClassVar[dict[type, Callable[[ConversationWork, LiveTurn, Any], Mail | None]]] = {

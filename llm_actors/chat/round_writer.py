@@ -50,7 +50,7 @@ class RoundWriter:
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""
         now = self._clock.monotonic()
-        messages = self._arrived() if result.messages is None else result.messages
+        messages = self.arrived() if result.messages is None else result.messages
         if self.revoked:
             self._mail(RoundStopped(now, self._round, messages))
         else:
@@ -60,13 +60,14 @@ class RoundWriter:
         """It is not, and won't be."""
         now = self._clock.monotonic()
         if self.revoked:
-            self._mail(RoundStopped(now, self._round, self._arrived()))
+            self._mail(RoundStopped(now, self._round, self.arrived()))
         else:
-            self._mail(RoundFailed(now, self._round, error, self._arrived(), len(self._log) - self._first))
+            self._mail(RoundFailed(now, self._round, error, self.arrived(), len(self._log) - self._first))
 
     def stopped(self) -> None:
         """Everything is closed."""
-        self._mail(RoundStopped(self._clock.monotonic(), self._round, self._arrived()))
+        self._mail(RoundStopped(self._clock.monotonic(), self._round, self.arrived()))
 
-    def _arrived(self) -> list[Message]:
+    def arrived(self) -> list[Message]:
+        """The messages of what has come so far."""
         return assemble(self._log.since(max(self._first, self._log.kept_from)))
