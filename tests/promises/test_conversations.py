@@ -151,7 +151,12 @@ def test_a_conversation_goes_on_with_its_history_after_its_loop_was_closed_in_mi
 
     assert run(main()) == "echo: second"
     check_valid(conversation.messages())
-    said = [("user", "first"), ("assistant", "echo: first"), ("user", "cut off"), ("assistant", "ha")]  # what had come of it
+    said = [
+        ("user", "first"),
+        ("assistant", "echo: first"),
+        ("user", "cut off"),
+        ("assistant", "ha"),
+    ]  # what had come of it
     assert wire_messages(server.requests[-1]) == [*said, ("user", "second")]
 
 
