@@ -119,7 +119,7 @@ def test_prompt_and_chain_take_the_same_keywords_everywhere(owner, verb, names):
 @BOTH
 def test_the_other_signatures(is_async):
     model = llm.AsyncModel if is_async else llm.Model
-    assert list(inspect.signature(model.conversation).parameters)[1:] == [
+    assert list(inspect.signature(model.conversation).parameters)[1:5] == [
         "tools",
         "before_call",
         "after_call",

@@ -97,6 +97,8 @@ class ConversationWork(Actor):
             answer = self._without_loop(live, command) if dead else self._DO[type(command)](self, live, command)
             if answer is not None:
                 todo.extend(live.turn.handle(answer))
+        if not dead and live.turn.state == "over" and live.log.id not in self._lives:
+            self._over(live)  # observers have heard of its end before the next one begins
 
     def _append(self, live: LiveTurn, command: Append) -> Mail | None:
         for entry in command.entries:
@@ -198,7 +200,6 @@ class ConversationWork(Actor):
             return
         for log, callbacks in self._seal(live, command.error):
             run_callbacks(log, callbacks if log.error is None else [], self.engine)
-        self._over(live)
 
     def _over(self, live: LiveTurn) -> None:
         """What follows when this turn is over."""
@@ -255,9 +256,15 @@ class ConversationWork(Actor):
         now = self._now()
         mails: list[Mail] = [Cancel(now, error), self._arrived(live)]
         mails += [JobStopped(now, call) for call in live.jobs]
-        mails.append(AppendFailed(now, error))
         for mail in mails:  # a turn that was ending already is told that all of it has ended
             self._carry_out(live, live.turn.handle(mail), dead=True)
+        while (
+            live.turn.keeping
+        ):  # what the store has not answered for was given to it in order, and so will the repair be
+            self._carry_out(live, live.turn.handle(Appended(now)), dead=True)
+        self._carry_out(live, live.turn.handle(AppendFailed(now, error)), dead=True)
+        if live.log.id in self._lives:  # over, but its Finish was not carried out
+            self._release(live, error)
 
     def _arrived(self, live: LiveTurn) -> RoundStopped:
         """The model call counts as ended, with what has come of it."""

@@ -62,6 +62,11 @@ class TurnEnding:
         self._steers: dict[str, Message] = {}
         self._results: list[ToolResult] = []
 
+    @property
+    def keeping(self) -> bool:
+        """Whether entries are being kept."""
+        return self._appending > 0 and self.state != "over"
+
     def waiting(self) -> list[Command]:
         """The commands for a turn that has just been queued: its deadline runs from now on (C6)."""
         return [WakeAt(self.plan.deadline)] if self.plan.deadline is not None else []

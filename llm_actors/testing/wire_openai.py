@@ -161,17 +161,53 @@ def _smallest_of_type(schema: dict[str, Any], root: dict[str, Any]) -> Any:
 def _check_history(messages: list[dict[str, Any]]) -> None:
     waiting: list[str] = []
     for number, message in enumerate(messages):
+        place = f"messages.[{number}]"
         if message.get("role") == "tool":
             if message.get("tool_call_id") not in waiting:
                 text = "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
-                raise Refusal(400, f"Invalid parameter: {text}", None, f"messages.[{number}].role")
+                raise Refusal(400, f"Invalid parameter: {text}", None, f"{place}.role")
             waiting.remove(message["tool_call_id"])
-            continue
-        if message.get("role") not in ("system", "developer", "user", "assistant"):
+        elif message.get("role") in ("system", "developer", "user", "assistant"):
+            _check_answered(waiting)
+            waiting = _call_ids(message, place)
+        else:
             raise Refusal(400, f"Invalid value: {message.get('role')!r}.", "invalid_value", f"messages[{number}].role")
-        _check_answered(waiting)
-        waiting = [call["id"] for call in message.get("tool_calls") or []]
+        _check_content(message, place)
     _check_answered(waiting)
+
+
+def _call_ids(message: dict[str, Any], place: str) -> list[str]:
+    """The ids of an assistant message's calls, which are there, whole, and each its own."""
+    calls = message.get("tool_calls")
+    if calls is None:
+        return []
+    if message["role"] != "assistant":
+        raise Refusal(400, f"Extra inputs are not permitted: '{place}.tool_calls'.", "invalid_request", place)
+    if not calls:
+        text = f"Invalid '{place}.tool_calls': empty array. Expected an array with minimum length 1."
+        raise Refusal(400, text, "empty_array", f"{place}.tool_calls")
+    for index, call in enumerate(calls):
+        function = call.get("function") or {}
+        named = [call.get("id"), call.get("type"), function.get("name"), function.get("arguments")]
+        if not all(isinstance(value, str) for value in named) or not call["id"] or not function["name"]:
+            text = f"Missing or invalid id, type, name or arguments of '{place}.tool_calls[{index}]'."
+            raise Refusal(400, text, "invalid_value", f"{place}.tool_calls[{index}]")
+    ids: list[str] = [call["id"] for call in calls]
+    if len(set(ids)) < len(ids):
+        raise Refusal(400, f"Duplicate value for 'tool_call_id' in {place}.", "invalid_value", f"{place}.tool_calls")
+    return ids
+
+
+def _check_content(message: dict[str, Any], place: str) -> None:
+    """Something is said: a text, parts, or (an assistant) calls in its place. Not all providers take empty texts, so none passes."""
+    content = message.get("content")
+    if content is None and message.get("tool_calls"):
+        return
+    empty = content == "" and message["role"] not in ("tool", "user")
+    if not isinstance(content, str | list) or content == [] or (empty and not message.get("tool_calls")):
+        expected = "a string or array of objects"
+        text = f"Invalid value for 'content': expected {expected}, got {content!r}."
+        raise Refusal(400, text, "invalid_value", f"{place}.content")
 
 
 def _check_answered(waiting: list[str]) -> None:

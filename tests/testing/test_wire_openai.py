@@ -115,6 +115,10 @@ def test_results_are_answered_by_name():
     assert reply(request).text == "results: now=noon; add=3"
 
 
+one = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+twice = {"role": "assistant", "tool_calls": [one, one]}
+
+
 @pytest.mark.parametrize(
     ("messages", "text"),
     [
@@ -123,6 +127,14 @@ def test_results_are_answered_by_name():
         (history(("c1", "3"), ("c2", "x"), ("c2", "again")), "must be a response to a preceeding message"),
         ([{"role": "tool", "tool_call_id": "c9", "content": "x"}], "must be a response to a preceeding message"),
         ([{"role": "clown", "content": "x"}], "Invalid value: 'clown'"),
+        ([{"role": "user"}], "Invalid value for 'content'"),
+        ([{"role": "user", "content": []}], "Invalid value for 'content'"),
+        ([{"role": "assistant", "content": ""}], "Invalid value for 'content'"),
+        ([{"role": "assistant", "content": None}], "Invalid value for 'content'"),
+        ([{"role": "assistant", "content": "x", "tool_calls": []}], "empty array"),
+        ([{"role": "user", "content": "x", "tool_calls": [{"id": "c1"}]}], "Extra inputs are not permitted"),
+        ([{"role": "assistant", "tool_calls": [{"id": "c1"}]}], "Missing or invalid id, type, name or arguments"),
+        ([twice], "Duplicate value for 'tool_call_id'"),
         ([], "Missing required parameter: 'messages'"),
     ],
 )

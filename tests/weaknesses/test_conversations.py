@@ -66,11 +66,11 @@ def test_w02_prompts_from_threads_each_see_all_before_them(server):
 
 
 def _calls_for_ever(model):
-    model.rounds = [[call("again", f"c{n}")] for n in range(1000)]
+    model.rounds = [[call("again", f"c{n}", number=n)] for n in range(1000)]
     return model
 
 
-def again() -> str:
+def again(number: int = 0) -> str:
     """Asks to be called again."""
     return "again"
 
@@ -197,7 +197,7 @@ class _Quiet(llm.AsyncModel):
     async def execute(self, prompt, stream, response, conversation):
         self.rounds -= 1
         if self.rounds > 0:
-            response.add_tool_call(llm.ToolCall("again", {}))
+            response.add_tool_call(llm.ToolCall("again", {"number": self.rounds}))
         yield "okay"
 
 
