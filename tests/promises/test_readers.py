@@ -356,7 +356,7 @@ def test_a_thread_interrupted_while_it_waits_cancels_the_turn(server, pair, monk
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llm_actors.runtime.future.ThreadWait.sit", interrupt)
+    monkeypatch.setattr("llm_actors.runtime.waiting.ThreadWait.sit", interrupt)
     with pytest.raises(KeyboardInterrupt):
         response.text()
     monkeypatch.undo()
