@@ -4,7 +4,7 @@
     observe     records of what happened              runtime     actors on event loops, awaitable futures (on Pykka)
     chat        conversation, turn, history, response, tools, models
     providers   one file per wire protocol, no I/O    transport   the pump that moves their bytes
-    catalogue   which models exist, keys, aliases     actor_system   configuration; one engine for each event loop
+    catalogue   which models exist, keys, aliases     actor_system   configuration; loop_engine: what one loop has
     command     the command line                      testing     scripted servers for your tests       extras   one file per pip extra
 
 `import llm_actors as llm` and go on as with `llm`: `llm.get_async_model("gpt-4o-mini").prompt("Hi")`.

@@ -1,44 +1,27 @@
 """ActorSystem: the configuration that conversations share, and one engine for each event loop they run on.
 
-    ActorSystem    limits, bounds, observers: plain configuration, shared by all its loops; any thread
-    LoopEngine     what one loop has: the pump with its HTTP clients, the tool pool, threads for Python models, who is at work
+    ActorSystem      limits, bounds, observers: plain configuration, shared by all its loops; any thread
+    loop_engine.py   LoopEngine: what one loop has
 
-A program that makes none uses the default system. An engine ends with its loop: turns in flight end as LoopClosedError, callbacks are
-awaited up to 5 s, tools are told, sockets closed. (The peer's message helper `system()` has the name that this module would else have.)
+A program that makes none uses the default system. (The peer's message helper `system()` has the name that this module would else have.)
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import weakref
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextvars import Context, Token, copy_context
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterable
+from contextvars import Token
+from typing import Any, Self
 
 from llm_actors.catalogue.keys import Keys
-from llm_actors.catalogue.registry import get_async_model, get_model
-from llm_actors.chat.conversation_actor import CancelMail
 from llm_actors.chat.failures import Failures, checked
-from llm_actors.chat.model import AnyModel, AsyncModel
-from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
-from llm_actors.chat.tool_pool import ToolPool
-from llm_actors.errors import LoopClosedError, UnknownModelError
+from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
 from llm_actors.providers.protocol import Limits
-from llm_actors.runtime import Future, Loop, install_system_factory, running, system_context
-from llm_actors.transport.clients import Clients
-from llm_actors.transport.fetch import fetch
-from llm_actors.transport.pump import Pump
-
-if TYPE_CHECKING:
-    from llm_actors.chat.conversation_actor import ConversationActor
+from llm_actors.runtime import Loop, install_system_factory, running, system_context
 
 logger = logging.getLogger("llm_actors")
-
-GRACE = 5.0
 
 
 class ActorSystem:
@@ -106,105 +89,6 @@ class ActorSystem:
         engine = loop.services.get(self) if loop is not None else None
         if engine is not None:
             await engine.close()
-
-
-class LoopEngine:
-    """Implements `chat.seams.Engine` for one loop. Its loop only, but for `observe()`."""
-
-    def __init__(self, system: ActorSystem, loop: Loop) -> None:
-        self.loop = loop
-        self.system = system
-        self.limits = system.limits
-        self.mailbox = system.mailbox
-        self.when_busy = system.when_busy
-        self.failures = system.failures
-        self.chain_limit = system.chain_limit
-        self.store = MemoryStore()
-        self.clients = Clients(loop)
-        self.pump = Pump(loop, self.clients)
-        self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
-        self.threads = ThreadPool(loop)
-        self._busy: dict[ConversationActor, None] = {}
-        self._quiet: asyncio.Event | None = None
-        self.closed = False
-        self._closing = False
-        self._beside: weakref.WeakSet[asyncio.Task[None]] = weakref.WeakSet()
-        loop.on_end(self.close)
-
-    def observe(self, record: Record) -> None:
-        """Hands a record to the system's observers. Any thread."""
-        if self.system.observers:
-            self.system.observe(record)
-
-    def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
-        """The model of this id or alias, in the dress of the other where there is one. Raises UnknownModelError."""
-        dressed, other = (get_async_model, get_model) if isinstance(like, AsyncModel) else (get_model, get_async_model)
-        try:
-            return dressed(name)
-        except UnknownModelError:
-            return other(name)
-
-    async def fetch(self, url: str, *, limit: int) -> tuple[str, bytes]:
-        """The media type and the bytes behind a URL. Raises AttachmentError."""
-        return await fetch(self.clients, url, limit=limit)
-
-    async def run_blocking(self, function: Callable[[], Any]) -> Any:
-        """What `function()` gives, called in a thread."""
-        ended: Future[Any] = Future(self.loop)
-        self.threads.start(function, copy_context(), ended.set)
-        outcome = await ended
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.value
-
-    def hold(self, conversation: ConversationActor) -> None:
-        """Keeps a conversation's actor alive while it has work. Raises LoopClosedError at the end: nothing new begins then."""
-        if self._closing:
-            msg = "the event loop of this conversation ended"
-            raise LoopClosedError(msg)
-        self._busy[conversation] = None
-
-    def drop(self, conversation: ConversationActor) -> None:
-        """It has none any more."""
-        self._busy.pop(conversation, None)
-        if not self._busy and self._quiet is not None:
-            self._quiet.set()
-
-    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
-        """Runs an on_done callback that suspends, on the loop of its registration (which is the one that calls this)."""
-        task = loop.spawn(coroutine, name="llm_actors on_done", context=context)
-        # asyncio.run() cancels all tasks it can list before the loop's end begins; this one is to have the time that close() gives it.
-        asyncio.tasks._unregister_task(task)  # noqa: SLF001 - made for those who make tasks; there is no other name
-        self.system.engine(loop)._beside.add(task)  # noqa: SLF001 - another one of these
-
-    async def close(self) -> None:
-        """Ends all turns on this loop, waits (bounded) for what they started, closes the sockets. Idempotent."""
-        self._closing = True
-        self._quiet = asyncio.Event()
-        for actor in list(self._busy):
-            actor.cancel(CancelMail(None, LoopClosedError("the event loop of this conversation ended")))
-        with contextlib.suppress(TimeoutError):
-            if self._busy:
-                async with asyncio.timeout(GRACE):
-                    await self._quiet.wait()
-        beside: Sequence[asyncio.Task[None]] = list(self._beside)
-        if beside:
-            await asyncio.wait(beside, timeout=GRACE)
-        for actor in list(self._busy):  # what did not end in time
-            actor.abandon()
-        await self.tools.close(0.0)
-        await self.threads.close(0.0)
-        await self.clients.close()
-        self.closed = True
-        self.loop.services.pop(self.system, None)
-
-
-class MemoryStore:
-    """Where conversations live that have no journal: in their history, so there is nothing more to keep."""
-
-    def append(self, _conversation: str, _entries: Sequence[Any], _done: Any) -> bool:
-        """Kept already."""
-        return True
 
 
 default_system = ActorSystem()

@@ -1,6 +1,6 @@
 """What the chat layer is handed from outside: the engine of its loop, and where keys and histories come from.
 
-`llm_actors/actor_system.py` implements Engine and the catalogue KeySource; a journal implements Store. Chat knows only these shapes.
+`llm_actors/loop_engine.py` implements Engine, the catalogue KeySource; a journal implements Store. Chat knows only these shapes.
 """
 
 from __future__ import annotations

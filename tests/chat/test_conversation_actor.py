@@ -7,11 +7,11 @@ import inspect
 import pytest
 
 import llm_actors as llm
-from llm_actors.actor_system import MemoryStore
 from llm_actors.chat import conversation_actor, conversation_work
 from llm_actors.chat.conversation_actor import ConversationActor
 from llm_actors.chat.conversation_work import TurnMail
 from llm_actors.chat.turn_mail import RoundEnded
+from llm_actors.loop_engine import MemoryStore
 from llm_actors.messages import RoundResult
 from llm_actors.runtime import Actor, running
 

@@ -22,6 +22,7 @@ INSIDE = (
     "llm_actors.chat",
     "llm_actors.catalogue",
     "llm_actors.actor_system",
+    "llm_actors.loop_engine",
 )
 
 
@@ -69,7 +70,7 @@ LAYERS = (
         ("llm_actors.catalogue",),
         (*VOCABULARY, "llm_actors.providers", *MODELS, "llm_actors.catalogue"),
     ),
-    Layer("actor_system, __init__", (ROOT, "llm_actors.actor_system"), INSIDE),
+    Layer("actor_system, loop_engine, __init__", (ROOT, "llm_actors.actor_system", "llm_actors.loop_engine"), INSIDE),
     Layer(
         "command",
         ("llm_actors.command", "llm_actors.__main__"),
@@ -100,6 +101,7 @@ ASYNCIO_IN = (
     "llm_actors.chat.python_model",
     "llm_actors.chat.tool_pool",
     "llm_actors.actor_system",
+    "llm_actors.loop_engine",
     "llm_actors.testing",
     "llm_actors.command",
 )
