@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import llm_actors as llm
+from llm_actors.runtime.waiting import ThreadWait
 from llm_actors.testing import Answer, Gate, Send, Speak, chunk, head
 
 from .worlds import World, until
@@ -356,7 +357,7 @@ def test_a_thread_interrupted_while_it_waits_cancels_the_turn(server, pair, monk
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llm_actors.runtime.waiting.ThreadWait.sit", interrupt)
+    monkeypatch.setattr(ThreadWait, "sit", interrupt)
     with pytest.raises(KeyboardInterrupt):
         response.text()
     monkeypatch.undo()
