@@ -245,20 +245,14 @@ class EventLog(Arrivals):
         """Waits for the end of the turn; raises its error."""
         (await self.ended()).check()
 
-    async def after(self, number: int, *, check: bool = False) -> list[Item]:
-        """Waits for items from this number on and gives the first of them; none when no more will come.
-
-        `check`: raises the turn's error then.
-        """
+    async def after(self, number: int) -> list[Item]:
+        """Waits for items from this number on and gives the first of them; none when no more will come."""
         while (waiter := self.more(number)) is not None:
             await self.wait(waiter)
-        items = self.batch(number)
-        if check and not items:
-            await self.checked()
-        return items
+        return self.batch(number)
 
     def after_blocking(self, number: int, *, check: bool = False) -> list[Item]:
-        """The same from a thread."""
+        """The same from a thread. `check`: raises the turn's error when no more will come."""
         while (waiter := self.more(number)) is not None:
             self.block(waiter)
         items = self.batch(number)
