@@ -264,7 +264,7 @@ def test_a_reader_woken_a_moment_ago_still_counts_as_waiting(server, pair, run):
         reader = asyncio.create_task(collected(response))
         quitter = asyncio.create_task(response.text())
         log = response._log
-        await spin(lambda: log._inside == 2)
+        await spin(lambda: len(log._inside) == 2)
         await spin(lambda: log._items)
         quitter.cancel()
         with contextlib.suppress(asyncio.CancelledError):
