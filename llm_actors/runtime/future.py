@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
 import os
 import queue
@@ -46,6 +47,7 @@ _lock = (
 )  # one for all: held for a few instructions, never while anything runs or waits; reentrant as Loop.lock is
 _generation = 0  # of processes: a forked child counts one up, and tells by that which futures are its parent's
 _warned = False
+_OURS = ("llm_actors", "pykka")  # packages whose lines tell a user nothing
 
 
 class Future(pykka.Future[T]):
@@ -256,7 +258,7 @@ class Future(pykka.Future[T]):
         if not _warned:
             _warned = True
             text = "a blocking wait inside a running event loop: nothing else runs there meanwhile. Await it, or wait in a thread"
-            warnings.warn(text, BlocksLoopWarning, stacklevel=5)
+            warnings.warn(text, BlocksLoopWarning, stacklevel=_users_level())
 
     def _sit(self, wait: Wait, timeout: float | None) -> None:
         monotonic = of_this_thread().monotonic
@@ -336,3 +338,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _users_level() -> int:
+    """The `stacklevel` by which a warning of its caller shows the line of the user's that led there."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        level, frame = level + 1, frame.f_back
+    return level - 1
