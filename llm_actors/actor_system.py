@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from contextvars import Token
 from typing import Any, Self
 
+from llm_actors.catalogue.address import check_limits
 from llm_actors.catalogue.keys import Keys
+from llm_actors.chat import arguments
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.loop_engine import LoopEngine
@@ -30,7 +32,8 @@ class ActorSystem:
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
     calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
     what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure
-    table (chat/failures.py). `observers` get a record of all that happens. Any thread.
+    table (chat/failures.py). `limits`: how much may arrive, where an endpoint has none of its own. `observers` get a record of all that
+    happens. Any thread. Raises TypeError, ValueError for what is no such setting.
     """
 
     def __init__(
@@ -45,16 +48,13 @@ class ActorSystem:
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
-        if tool_workers < 1 or mailbox < 1 or chain_limit < 0:
-            msg = "tool_workers and mailbox are at least 1, chain_limit at least 0"
-            raise ValueError(msg)
-        self.tool_workers = tool_workers
-        self.tool_timeout = tool_timeout
-        self.chain_limit = chain_limit
-        self.mailbox = mailbox
+        self.tool_workers = arguments.count("tool_workers", tool_workers)
+        self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
+        self.chain_limit = arguments.limit("chain_limit", chain_limit) or 0
+        self.mailbox = arguments.count("mailbox", mailbox)
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)
-        self.limits = limits or Limits()
+        self.limits = check_limits(limits) or Limits()
         self.observers: list[Observer] = list(observers)
         self._tokens: list[Token[Any]] = []
 

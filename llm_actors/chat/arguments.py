@@ -62,6 +62,17 @@ def limit(name: str, given: Any) -> int | None:
     return given
 
 
+def count(name: str, given: Any) -> int:
+    """A count of at least 1. Raises TypeError, ValueError."""
+    if isinstance(given, bool) or not isinstance(given, int):
+        msg = f"{name}= takes an int, not {_shown(given)}"
+        raise TypeError(msg)
+    if given < 1:
+        msg = f"{name} is at least 1, not {given}"
+        raise ValueError(msg)
+    return given
+
+
 def hook(name: str, given: Any) -> Any:
     """Something to call, or None. Raises TypeError."""
     if given is not None and not callable(given):

@@ -24,7 +24,7 @@ from .response import AsyncResponse, Response
 from .seams import WhenBusy, key_source
 
 if TYPE_CHECKING:
-    from llm_actors.providers.protocol import Flight, FlightSink
+    from llm_actors.providers.protocol import Flight, FlightSink, Limits
 
     from .live_turn import LiveTurn
     from .seams import Engine
@@ -65,6 +65,10 @@ class AnyModel:
         return key_source().key_for(
             explicit=explicit_key, attribute=self.key, needs_key=self.needs_key, env_var=self.key_env_var
         )
+
+    def limits_in(self, engine: Engine) -> Limits:
+        """How much may arrive in a turn of this model."""
+        return engine.limits
 
     def open_round(self, live: LiveTurn, sink: FlightSink, engine: Engine) -> Flight:
         """Begins one model call; the conversation's seam to whatever answers. Its loop only."""

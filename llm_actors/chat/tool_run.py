@@ -164,8 +164,9 @@ class ToolRun:
         self._tell(JobStopped(now, call))
 
     def _result(self, call: ToolCall, value: Any, instance: Any) -> ToolResult:
+        limits = self._live.model.limits_in(self._engine)
         try:
-            text, attachments = output_text(value, self._engine.limits.tool_result)
+            text, attachments = output_text(value, limits.tool_result)
         except Exception as error:  # noqa: BLE001 - a value whose own repr raises is the tool's failure (T4)
             return error_result(call, error, instance)
         return ToolResult(call.name, text, attachments=attachments, tool_call_id=call.tool_call_id, instance=instance)
