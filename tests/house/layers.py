@@ -93,6 +93,8 @@ LAYERS = (
 THIRD_PARTY = {
     "llm_actors.testing.plugin": frozenset({"pytest"}),
     "llm_actors.extras.local": frozenset({"xllamacpp"}),
+    "llm_actors.transport.fast": frozenset({"aiohttp", "httpx_aiohttp"}),
+    "llm_actors.runtime.background_thread": frozenset({"uvloop"}),
 }
 
 ASYNCIO_IN = (
