@@ -14,7 +14,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 
@@ -52,7 +52,7 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def ask(port: int, line: str, body: str = "", *headers: str) -> AsyncIterator[asyncio.StreamReader]:
+async def ask(port: int, line: str, body: str = "", *headers: str) -> AsyncGenerator[asyncio.StreamReader]:
     """A client: the answer, to be read inside the block; at its end the connection is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = "\r\n".join([f"{line} HTTP/1.1", f"Content-Length: {len(body.encode())}", *headers])

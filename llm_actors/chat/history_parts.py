@@ -38,7 +38,7 @@ def placed(messages: Iterable[Message]) -> Iterator[Message]:
             yield from answer
         if parts:
             same = len(parts) == len(message.parts)
-            yield message if same else Message(message.role, parts, message.provider_metadata)
+            yield message if same else Message(message.role, [*parts], message.provider_metadata)
         if message.role == "assistant":
             yield from answer
 
