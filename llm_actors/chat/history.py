@@ -30,7 +30,7 @@ _NOT_EXECUTED = "NotExecuted"
 Interruption: TypeAlias = Literal["cancelled", "deadline", "failed", "loop closed"]
 
 
-class CallRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class CallRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One model call, as far as a Response needs it later. Times: `started` ISO 8601 in UTC, `seconds` monotonic."""
 
     id: str
@@ -48,14 +48,14 @@ class CallRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     raw: dict[str, Any] | None = None
 
 
-class Said(msgspec.Struct, frozen=True, tag="said"):
+class Said(msgspec.Struct, frozen=True, tag="said", gc=False):
     """A system or user message of a turn."""
 
     turn: str
     message: Message
 
 
-class Answered(msgspec.Struct, frozen=True, tag="answered"):
+class Answered(msgspec.Struct, frozen=True, tag="answered", gc=False):
     """A model's output, and the record of the call. `interrupted`: it is what arrived before the turn ended."""
 
     turn: str
@@ -64,7 +64,7 @@ class Answered(msgspec.Struct, frozen=True, tag="answered"):
     interrupted: Interruption | None = None
 
 
-class Returned(msgspec.Struct, frozen=True, tag="returned"):
+class Returned(msgspec.Struct, frozen=True, tag="returned", gc=False):
     """The result of one tool call. Its attachments go to the model as a user message behind the results."""
 
     turn: str

@@ -92,8 +92,7 @@ def _under(message: Message, ids: Iterator[str | None], kind: type[ToolCallPart 
         _named(part, next(ids)) if isinstance(part, kind) and not part.server_executed else part
         for part in message.parts
     ]
-    same = all(one is other for one, other in zip(parts, message.parts, strict=True))
-    return message if same else Message(message.role, parts, message.provider_metadata)
+    return message if parts == message.parts else Message(message.role, parts, message.provider_metadata)
 
 
 def _named(part: Any, name: str | None) -> Any:
