@@ -35,13 +35,14 @@ def test_an_example_prints_what_its_docstring_says(path, tmp_path):
     )
 
 
-def test_there_are_the_five_examples_of_the_readme():
+def test_there_are_the_examples_of_the_readme():
     assert [path.stem for path in EXAMPLES] == [
         "many_conversations",
         "quickstart",
         "structured_output",
         "terminal_chat",
         "tools",
+        "web_service",
     ]
 
 

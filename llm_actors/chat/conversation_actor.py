@@ -10,7 +10,6 @@ What a turn decides is done in conversation_work.py.
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,10 +64,10 @@ class ConversationActor(ConversationWork):
     def __init__(self, handle: AnyConversation[Any], history: History, engine: Engine) -> None:
         super().__init__(handle.id, history, engine)
         self._handle = weakref.ref(handle)
-        self._queue: deque[LiveTurn] = deque()
+        self._queue: list[LiveTurn] = []  # no deque: an empty one takes 760 bytes, in each of a million idle conversations
         self._running: LiveTurn | None = None
         self._beginning = False
-        self._intensity = Intensity()
+        self._intensity: Intensity | None = None  # made at the first crash
         self._orderly = False
 
     @property
@@ -126,6 +125,7 @@ class ConversationActor(ConversationWork):
         while True:
             now = self._now()
             logger.error("conversation %s failed: its turn ends, its history stays", self._id, exc_info=error)
+            self._intensity = self._intensity or Intensity()
             crashed, may = _crashed(error), self._intensity.failed(now)
             waiting = len(self._queue)
             self.engine.observe(
@@ -141,7 +141,7 @@ class ConversationActor(ConversationWork):
                 return
 
     def _bury_all(self, error: BaseException, now: float) -> None:
-        queue, self._queue = self._queue, deque()
+        queue, self._queue = self._queue, []
         for live in [live for live in queue if live.turn.state != "over"]:
             reason = f"the conversation failed too often: {error.__cause__!r}"
             dead_letter(self, live.log.prompt.said, reason)
@@ -156,7 +156,7 @@ class ConversationActor(ConversationWork):
             left = [one for one in running.steers if one.turn.state != "over"]
             for one in left:
                 one.leader = None
-            self._queue.extendleft(reversed(left))
+            self._queue[:0] = left
             self._cut_off(running, error)
         waiting = {live.log.id for live in self._queue}
         for live in [live for live in self._lives.values() if live.log.id not in waiting]:
@@ -227,12 +227,13 @@ class ConversationActor(ConversationWork):
         self._beginning = True
         try:
             while self._running is None and self._queue:
-                live = self._queue.popleft()
+                live = self._queue.pop(0)
                 if live.turn.state != "over":
                     self._begin(live)
         finally:
             self._beginning = False
         if not self._lives:
+            self._lives.clear()  # the table of a dict that had something stays, 120 bytes, until it is cleared
             self.engine.drop(self)
 
     def _begin(self, live: LiveTurn) -> None:
@@ -248,7 +249,7 @@ class ConversationActor(ConversationWork):
         """The turn that answers this prompt and those right behind it that ask alike."""
         voices = [first]
         while self._queue and (self._queue[0].turn.state == "over" or joins(first.mail, self._queue[0].mail)):
-            live = self._queue.popleft()
+            live = self._queue.pop(0)
             if live.turn.state != "over":
                 voices.append(live)
         if len(voices) == 1:
@@ -292,7 +293,7 @@ class ConversationActor(ConversationWork):
             left = [one for one in live.steers if one.turn.state != "over"]
             for one in left:
                 one.leader = None
-            self._queue.extendleft(reversed(left))
+            self._queue[:0] = left
         self._begin_next()
 
     def abandon(self, error: BaseException | None = None) -> None:

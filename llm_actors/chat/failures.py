@@ -13,6 +13,7 @@ here is what that did not help against. The end of a turn by cancel, deadline or
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
@@ -143,11 +144,15 @@ class FailureTable:
 
 
 FailureTable.DEFAULT = FailureTable()
+_NONE: Failures = MappingProxyType({})
+"""No rows: one for all, where each conversation would have an empty dict."""
 
 
 def checked(failures: Failures | None) -> Failures:
     """The rows, copied. Raises TypeError for a key that is no exception class, a value that is no action, or one that can't be there."""
-    rows: dict[Any, Any] = dict(failures or {})
+    if not failures:
+        return _NONE
+    rows: dict[Any, Any] = dict(failures)
     for kind, action in rows.items():
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             msg = f"the keys of failures= are exception classes, not {kind!r}"

@@ -45,14 +45,22 @@ class ThreadJob(RunningCode):
         self._done = done
 
     def stop(self) -> None:
-        """Tells it: `cancelled()` is true inside, its waits in waits of ours raise CancelledError. `done` is called when it returns."""
+        """Tells it: `cancelled()` is true inside, its waits in waits of ours raise CancelledError. `done` is called when it returns.
+
+        One that its thread has not come to never begins.
+        """
+        self.begins()
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Tells it, but for one that has not begun: that runs."""
         if self.since is None:
             self.since = self._pool.loop.clock.monotonic()
         self.tell()
 
     def work(self, worker: Worker) -> None:
         """Runs it in the worker's thread and hands the outcome to the loop."""
-        outcome = called(self._context, self._function, (), {})
+        outcome = called(self._context, self._function, (), {}) if self.begins() else Outcome("stopped")
         try:
             self._pool.loop.post(self._pool.came_back, self, worker, outcome)
         except LoopClosedError:  # nobody is left to be told, and nobody to give this thread more work
@@ -120,7 +128,7 @@ class ThreadPool:
         """
         self._closed = True
         for job in self._running.copy():
-            job.stop()
+            job.hurry()  # also those that their threads have not come to: a callback is called in any case
         if self._running and grace > 0:
             self._quiet = Future()
             limit = self.loop.call_later(grace, self._end_wait)

@@ -10,10 +10,11 @@ from llm_actors.runtime.future import waiting
 class RunningCode:
     """Implements `runtime.future.Waiting` for one call. A thread can't be killed; what can be done is to tell it and to end its waits."""
 
-    __slots__ = ("_interrupts", "_open", "told")
+    __slots__ = ("_interrupts", "_open", "_unbegun", "told")
 
     def __init__(self) -> None:
         self.told = False
+        self._unbegun = [None]
         self._open = 0
         self._interrupts: list[Callable[[], None]] = []
 
@@ -31,6 +32,17 @@ class RunningCode:
         # Code that waits several times at once (a gather) does not say which wait ended; to interrupt one that is over does nothing.
         if not self._open:
             self._interrupts.clear()
+
+    def begins(self) -> bool:
+        """Who asks first decides: the thread, that it runs from now on, or who stops it, that it never will. Any thread.
+
+        Without it a tool could begin after its cancel had returned: a thread that has been given work takes a while to come to it.
+        """
+        try:
+            self._unbegun.pop()  # one bytecode that one thread alone gets through
+        except IndexError:
+            return False
+        return True
 
     def tell(self) -> None:
         """`cancelled()` is true in it from now on, and each wait of ours, now and later, raises CancelledError. Any thread."""

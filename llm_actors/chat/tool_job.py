@@ -110,8 +110,8 @@ class ToolJob(RunningCode):
     def stop(self) -> None:
         """Ends it; `done` is called with "stopped", never from inside here. Again, or after the end: nothing.
 
-        Queued: it never starts. A task: cancelled, `done` when it really ended. A thread: told by `cancelled()`, its waits in waits of
-        ours raise CancelledError, `done` at once; a generator is closed at its next `yield`.
+        Queued, or on its way to a thread: it never starts. A task: cancelled, `done` when it really ended. A thread: told by
+        `cancelled()`, its waits in waits of ours raise CancelledError, `done` at once; a generator is closed at its next `yield`.
         """
         if self.answered or self.verdict == "stopped":
             return
@@ -147,7 +147,9 @@ class ToolJob(RunningCode):
         assert pool is not None
         assert context is not None
         assert function is not None
-        outcome = called(context, call_through, (self._report, function, self._args, self._kwargs), {})
+        outcome = Outcome("stopped")
+        if self.begins():
+            outcome = called(context, call_through, (self._report, function, self._args, self._kwargs), {})
         self.returned = True
         try:
             pool.loop.post(pool.came_back, self, worker, outcome)

@@ -318,8 +318,9 @@ class ToolPool:
             job.state = "ending"
             job.timer = self.loop.call_later(PATIENCE, self.loop.post, self._ignored, job)
             job.task.cancel()
-        elif not job.returned:
+        elif not job.returned and not job.begins():
             self._set_aside(job)
+        # Else its thread is back in a moment: it has done the job, or finds that it must not begin.
 
     def _ignored(self, job: ToolJob) -> None:
         if job.state == "ending":

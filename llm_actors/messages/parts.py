@@ -13,7 +13,7 @@ import msgspec
 from .attachment import Attachment
 
 
-class Part(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+class Part(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, gc=False):
     """One piece of a message. The role lives on the message around it."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ AnyPart = TextPart | ReasoningPart | ToolCallPart | ToolResultPart | AttachmentP
 _PART_TYPES = frozenset({"text", "reasoning", "tool_call", "tool_result", "attachment"})
 
 
-class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A role (`user`, `assistant`, `system`, `tool`) and its parts. A value: equal when the content is equal."""
 
     role: str

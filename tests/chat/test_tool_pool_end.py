@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from llm_actors.chat import tool_pool
-from llm_actors.chat.tool_pool import cancelled
+from llm_actors.chat.tool_pool import ToolJob, cancelled
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ToolReturned
 from tests.complaints import complaints
@@ -40,6 +40,29 @@ def test_close_stops_all_answers_all_and_leaves_no_thread_and_no_task():
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
+
+
+def test_a_call_that_is_stopped_before_its_thread_comes_to_it_never_begins_and_is_not_set_aside(monkeypatch):
+    held = threading.Event()
+    work = ToolJob.work
+    monkeypatch.setattr(ToolJob, "work", lambda job, worker: (wait_for(held), work(job, worker)))
+    ran = []
+
+    async def main():
+        async with Calls(workers=1) as calls:
+            first = calls.call(ran.append, "first")
+            await until(lambda: first.job.state == "running")
+            first.job.stop()
+            second = calls.call(ran.append, "second")
+            await asyncio.sleep(0)
+            assert first.outcomes == second.outcomes == []
+            held.set()
+            assert (await first.outcome()).kind == "stopped"
+            await second.value()
+            assert calls.records == []
+
+    asyncio.run(main())
+    assert ran == ["second"]
 
 
 @pytest.mark.parametrize("grace", [0.0, 0.05])
