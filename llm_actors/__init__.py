@@ -33,6 +33,7 @@ from .catalogue.registry import (
     unregister_model,
 )
 from .catalogue.user_dir import user_dir
+from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
@@ -133,6 +134,7 @@ __all__ = [
     "BlocksLoopWarning",
     "CancelToolCall",
     "ChainLimitError",
+    "Change",
     "Compact",
     "Compacting",
     "Compaction",

@@ -18,6 +18,7 @@ from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Sec
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 
 from .asking import ask
+from .branching import Branching
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .sent_prompt import SentPrompt
 
 
-class AnyConversation(Origin, Prompting[R]):
+class AnyConversation(Origin, Branching[R], Prompting[R]):
     """What both dresses share. Any thread, but for what says otherwise."""
 
     __slots__ = (
@@ -93,6 +94,9 @@ class AnyConversation(Origin, Prompting[R]):
     # ---- asking: prompt() and chain() are in prompting.py
 
     def _target(self) -> AnyConversation[R]:
+        return self
+
+    def _as_origin(self) -> Origin:
         return self
 
     def say(self, prompt: Prompt) -> R:
@@ -210,7 +214,9 @@ class AnyConversation(Origin, Prompting[R]):
         if loop is None:
             self._check_room(mail, Room(len(self._unposted), mailbox_bound(), default_policy()))
             if mail.when_busy == "replace" and not mail.steers:
-                self._seal_unposted(None, ResponseCancelledError("replaced by a newer prompt"))
+                replaced = ResponseCancelledError("replaced by a newer prompt")
+                for other in [other for other in self._unposted if other.errand is None]:
+                    self._seal_unposted(other.log, replaced)
             self._unposted.append(mail)
         else:
             self._deliver_to(loop)
@@ -220,6 +226,8 @@ class AnyConversation(Origin, Prompting[R]):
     def _check_room(self, mail: PromptMail, room: Room) -> None:
         waiting, bound, policy = room
         mail.when_busy = self.when_busy or policy
+        if mail.errand is not None:
+            mail.when_busy = "queue"
         if mail.steers:
             return
         if mail.when_busy == "reject" and not self._seat.claim(mail.log):

@@ -176,7 +176,8 @@ class ConversationActor(ConversationWork):
             return
         self.engine.hold(self)
         if mail.when_busy == "replace" and not mail.steers:
-            self.cancel(CancelMail(None, ResponseCancelledError("replaced by a newer prompt")))
+            for other in [live for live in self._lives.values() if live.mail.errand is None]:
+                self.cancel(CancelMail(other.log.id, ResponseCancelledError("replaced by a newer prompt")))
         now = self._now()
         record = PromptQueued(now=now, conversation=self._id, response=log.id, waiting=len(self._lives))
         live = self._live(mail)
@@ -241,8 +242,12 @@ class ConversationActor(ConversationWork):
             live = self._running = self._joined(live)
         clock = self.engine.loop.clock
         live.begin(clock)
-        found = self._history.found_by(live.log.prompt.said)
-        self._carry_out(live, live.turn.handle(Begin(clock.monotonic(), *found)))
+        errand = live.mail.errand
+        if errand is not None:
+            begin = Begin(clock.monotonic(), errand.calls, errand=errand.entries(self._history, live.log.id))
+        else:
+            begin = Begin(clock.monotonic(), *self._history.found_by(live.log.prompt.said))
+        self._carry_out(live, live.turn.handle(begin))
 
     def _joined(self, first: LiveTurn) -> LiveTurn:
         """The turn that answers this prompt and those right behind it that ask alike."""

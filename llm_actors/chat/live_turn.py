@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llm_actors.providers.protocol import Flight
     from llm_actors.runtime import Clock
 
+    from .errand import Errand
     from .event_log import EventLog
     from .failures import Failures
     from .model import AnyModel
@@ -32,6 +33,7 @@ class PromptMail:
         "chain_limit",
         "context",
         "deadline",
+        "errand",
         "failures",
         "key",
         "log",
@@ -56,6 +58,7 @@ class PromptMail:
         when_busy: WhenBusy = "queue",
         steers: bool = False,
         failures: tuple[Failures, ...] = (),
+        errand: Errand | None = None,
     ) -> None:
         self.log = log
         self.model = model
@@ -70,6 +73,8 @@ class PromptMail:
         self.failures = failures
         self.steers = steers
         """It goes into the turn that runs, if one does."""
+        self.errand = errand
+        """What the turn does instead of calling a model."""
 
 
 class LiveTurn:

@@ -53,6 +53,8 @@ class Turn(TurnFailing):
     # ---- the way to an answer
 
     def _begin(self, mail: mail_.Begin) -> list[Command]:
+        if mail.errand is not None:
+            return self._begin_errand(mail, mail.errand)
         prompt = self.plan.prompt
         self.state = "opening"
         entries: list[Entry] = []
@@ -72,6 +74,13 @@ class Turn(TurnFailing):
             if said.prompt or said.attachments:
                 entries.append(Said(turn, user(*([said.prompt] if said.prompt else []), list(said.attachments))))
         started = TurnStarted(now=mail.now, conversation=self.plan.conversation, response=turn)
+        return [Observe(started), *self._append(entries, mail.now)]
+
+    def _begin_errand(self, mail: mail_.Begin, entries: list[Entry]) -> list[Command]:
+        self._produced = self._errand = True
+        self._resume = mail.open_calls
+        self.state = "opening" if mail.open_calls else "closing"
+        started = TurnStarted(now=mail.now, conversation=self.plan.conversation, response=self.plan.id)
         return [Observe(started), *self._append(entries, mail.now)]
 
     def _appended(self, mail: mail_.Appended) -> list[Command]:
@@ -264,6 +273,9 @@ class Turn(TurnFailing):
             return self._end(verdict, now)
         ended, self._tool_round = self._tool_round, None
         self._results = ended.results()
+        if self._errand:
+            self.state = "closing"
+            return self._finish(now)
         if self._limit_reached():
             return self._end(ChainLimitError(f"Chain limit of {self.plan.chain_limit} exceeded."), now)
         judged = self._judged(ended.tool_calls(), ended.crashes(), now)

@@ -59,8 +59,14 @@ class TurnEnding:
         self._unstarted: list[ToolCall] = []
         self._partial: tuple[Message, ...] = ()
         self._produced = False
+        self._errand = False
         self._steers: dict[str, Message] = {}
         self._results: list[ToolResult] = []
+
+    @property
+    def results(self) -> list[ToolResult]:
+        """What the tools of the last round gave, in call order, until a model call has taken it."""
+        return list(self._results)
 
     @property
     def keeping(self) -> bool:

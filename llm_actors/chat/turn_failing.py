@@ -98,7 +98,7 @@ class TurnFailing(TurnEnding):
         self.state = "steering"  # nothing runs any more that an error would have to stop
         if mail.error is not None:
             return self._end(mail.error, mail.now)
-        return self._append([Replaced(self.plan.id, tuple(mail.messages))], mail.now)
+        return self._append([Replaced(self.plan.id, tuple(mail.messages), compacted=True)], mail.now)
 
     # ---- tools failed
 

@@ -24,11 +24,15 @@ COMPACT = -2
 
 
 class Begin(msgspec.Struct, frozen=True):
-    """The turn is at the head of its conversation. `open_calls`: calls that nobody has answered; `system`: the one in force."""
+    """The turn is at the head of its conversation. `open_calls`: calls that nobody has answered; `system`: the one in force.
+
+    `errand`: no model is called; these entries are kept, `open_calls` run, and that is all.
+    """
 
     now: float
     open_calls: list[ToolCall] = []
     system: str = ""
+    errand: list[Entry] | None = None
 
 
 class Appended(msgspec.Struct, frozen=True):
