@@ -164,9 +164,12 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], *, model: AnyModel, **more: Any) -> Self:
-        """The conversation that `to_dict()` wrote, to go on with `model`."""
-        conversation = cls(model, id=plain.get("id"), name=plain.get("name"), **more)
-        said = tuple(Message.from_dict(message) for message in plain.get("messages", ()))
+        """The conversation that `to_dict()` wrote, to go on with `model`; or the one that a response ends, as its `to_dict()` wrote it."""
+        asked: Mapping[str, Any] = plain.get("prompt") or {}  # only a response has it
+        own = {} if asked else {"id": plain.get("id"), "name": plain.get("name")}
+        conversation = cls(model, **{**own, **more})
+        messages = [*asked.get("messages", ()), *plain.get("messages", ())]
+        said = tuple([Message.from_dict(message) for message in messages])
         if said:
             conversation._history.append(Replaced("", said))
         return conversation
@@ -189,6 +192,7 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             msg = f"{self!r} is closed"
             raise ActorError(msg)
         sent.conversation = None if self._single else self
+        sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
         clock = current()
         log = EventLog(clock.new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
         timeout = sent.said.timeout
@@ -197,8 +201,8 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             model=self.model,
             key=Secret(key) if isinstance(key, str) else key,
             toolboxes=toolboxes,
-            before_call=hooks[0] or self.before_call,
-            after_call=hooks[1] or self.after_call,
+            before_call=sent.hooks[0],
+            after_call=sent.hooks[1],
             chain_limit=self.chain_limit if limit is None else limit,
             deadline=clock.monotonic() + timeout if timeout is not None else None,
             context=contextvars.copy_context(),

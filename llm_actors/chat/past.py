@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.messages import Attachment, Item, Message, Prompt, StreamEvent, ToolResult
@@ -30,7 +31,7 @@ def past_log(recorded: Recorded, model: AnyModel, conversation: Any = None) -> E
     log = EventLog(record.id, sent, model, None)
     log.started, log.seconds = record.started, record.seconds
     log.history = after
-    log.write(_items(answered.messages))
+    log.write(items_of(answered.messages))
     log.seal(None, list(answered.messages), [record])
     log.release()
     return log
@@ -62,7 +63,8 @@ def _result(part: ToolResultPart) -> ToolResult:
     return ToolResult(part.name, part.output, attachments=list(part.attachments), tool_call_id=part.tool_call_id)
 
 
-def _items(messages: tuple[Message, ...]) -> list[Item]:
+def items_of(messages: Sequence[Message]) -> list[Item]:
+    """A stream that these messages could have come from, in whole parts."""
     items: list[Item] = []
     for place, message in enumerate(messages):
         for part in message.parts:

@@ -84,6 +84,40 @@ def texts(log: EventLog, items: Iterable[Item], number: int) -> Iterator[str]:
             yield item.chunk
 
 
+async def chunks(log: EventLog) -> AsyncIterator[str]:
+    """The text from the first chunk on; at the end raises the turn's error."""
+    number = 0
+    while items := await log.after(number, check=True):
+        for chunk in texts(log, items, number):
+            yield chunk
+        number += len(items)
+
+
+def chunks_blocking(log: EventLog) -> Iterator[str]:
+    """The same from a thread."""
+    number = 0
+    while items := log.after_blocking(number, check=True):
+        yield from texts(log, items, number)
+        number += len(items)
+
+
+async def stream(log: EventLog) -> AsyncIterator[StreamEvent]:
+    """What comes from the model; at the end raises the turn's error."""
+    number = 0
+    while items := await log.after(number, check=True):
+        for event in model_events(items):
+            yield event
+        number += len(items)
+
+
+def stream_blocking(log: EventLog) -> Iterator[StreamEvent]:
+    """The same from a thread."""
+    number = 0
+    while items := log.after_blocking(number, check=True):
+        yield from model_events(items)
+        number += len(items)
+
+
 def model_events(items: Iterable[Item]) -> Iterator[StreamEvent]:
     """What came from the model, in the peer's form; and `restart`, where what it had sent of an answer is taken back."""
     for item in items:

@@ -13,10 +13,10 @@ from llm_actors.messages import Event, Message, StreamEvent, ToolCall, Usage
 from . import reading
 from .past import rounds
 from .registration import register
-from .response_facts import ResponseFacts
+from .replying import AsyncReplying, Replying
 
 
-class AsyncResponse(ResponseFacts):
+class AsyncResponse(AsyncReplying):
     """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`."""
 
     __slots__ = ()
@@ -26,21 +26,13 @@ class AsyncResponse(ResponseFacts):
         yield from self._log.checked().__await__()
         return self
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    def __aiter__(self) -> AsyncIterator[str]:
         """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
-        number = 0
-        while items := await self._log.after(number, check=True):
-            for chunk in reading.texts(self._log, items, number):
-                yield chunk
-            number += len(items)
+        return reading.chunks(self._log)
 
-    async def astream_events(self) -> AsyncIterator[StreamEvent]:
+    def astream_events(self) -> AsyncIterator[StreamEvent]:
         """What comes from the model: text, reasoning, tool calls; at the end raises the turn's error."""
-        number = 0
-        while items := await self._log.after(number, check=True):
-            for event in reading.model_events(items):
-                yield event
-            number += len(items)
+        return reading.stream(self._log)
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
         """The events numbered `after` and more, as they arrive, `end` or `error` last; none below it. Never raises the turn's error."""
@@ -83,6 +75,11 @@ class AsyncResponse(ResponseFacts):
         for log in rounds(await self._log.ended()):
             yield AsyncResponse(log)
 
+    async def to_sync_response(self) -> Response:
+        """The same answer, once it is there, for code that blocks."""
+        await self._log.checked()
+        return Response(self._log)
+
     async def on_done(self, callback: Callable[[AsyncResponse], Any] | Awaitable[Any]) -> None:
         """Calls `callback(response)`, plain or async, when the answer is complete; at once if it is. Not after an error."""
         await register(self._log, callback, self)
@@ -92,24 +89,18 @@ class AsyncResponse(ResponseFacts):
         await self._log.cancel().ended()
 
 
-class Response(ResponseFacts):
+class Response(Replying):
     """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`."""
 
     __slots__ = ()
 
     def __iter__(self) -> Iterator[str]:
         """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
-        number = 0
-        while items := self._log.after_blocking(number, check=True):
-            yield from reading.texts(self._log, items, number)
-            number += len(items)
+        return reading.chunks_blocking(self._log)
 
     def stream_events(self) -> Iterator[StreamEvent]:
         """What comes from the model: text, reasoning, tool calls; at the end raises the turn's error."""
-        number = 0
-        while items := self._log.after_blocking(number, check=True):
-            yield from reading.model_events(items)
-            number += len(items)
+        return reading.stream_blocking(self._log)
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """The events numbered `after` and more, as they arrive, `end` or `error` last; none below it. Never raises the turn's error."""

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.promises.worlds import Held, World, check_valid, until
 from .speakers import Says, SyncSays, run
 from .strict import check_accepted
 
+NO_MESSAGES: Any = [{"role": "user"}]
 BOTH = pytest.mark.parametrize("dress", ["async", "sync"])
 
 
@@ -310,7 +312,7 @@ def test_what_can_not_take_the_place_of_the_past_is_said_at_the_call():
         with pytest.raises(ValueError, match="has not ended"):
             conversation.replace(running)
         with pytest.raises(TypeError, match="takes messages, a conversation or a response, not dict"):
-            conversation.replace([{"role": "user"}])
+            conversation.replace(NO_MESSAGES)
         with pytest.raises(TypeError, match="not str"):
             conversation.replace("x")
         await running.cancel()
