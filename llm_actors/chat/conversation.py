@@ -166,7 +166,7 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
     def from_dict(cls, plain: Mapping[str, Any], *, model: AnyModel, **more: Any) -> Self:
         """The conversation that `to_dict()` wrote, to go on with `model`; or the one that a response ends, as its `to_dict()` wrote it."""
         asked: Mapping[str, Any] = plain.get("prompt") or {}  # only a response has it
-        own = {} if asked else {"id": plain.get("id"), "name": plain.get("name")}
+        own: dict[str, Any] = {} if asked else {"id": plain.get("id"), "name": plain.get("name")}
         conversation = cls(model, **{**own, **more})
         messages = [*asked.get("messages", ()), *plain.get("messages", ())]
         said = tuple([Message.from_dict(message) for message in messages])
