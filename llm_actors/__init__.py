@@ -35,6 +35,7 @@ from .catalogue.registry import (
 from .catalogue.user_dir import user_dir
 from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
+from .chat.compaction_policies import DropOldest, Summarise
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
 from .chat.model import (
@@ -145,6 +146,7 @@ __all__ = [
     "ConversationBusyError",
     "ConversationCrashedError",
     "DeadlineExceededError",
+    "DropOldest",
     "EngineError",
     "Event",
     "Fail",
@@ -184,6 +186,7 @@ __all__ = [
     "ServerSideTool",
     "StreamEvent",
     "StreamTruncatedError",
+    "Summarise",
     "Tell",
     "TextPart",
     "Timeouts",

@@ -27,6 +27,7 @@ from .sent_prompt import SentPrompt
 from .tools import toolboxes_in
 
 if TYPE_CHECKING:
+    from .compaction import Compaction
     from .failures import Failures
     from .model import AnyModel
     from .origin import Origin
@@ -34,7 +35,17 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_KEPT = ("name", "tools", "before_call", "after_call", "chain_limit", "when_busy", "failures")
+_KEPT = (
+    "name",
+    "tools",
+    "before_call",
+    "after_call",
+    "chain_limit",
+    "when_busy",
+    "failures",
+    "compaction",
+    "compact_at",
+)
 """What a fork has as the conversation has it, unless something else is given."""
 
 
@@ -60,6 +71,8 @@ class Branching(Generic[R]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        compaction: Compaction | None = None,
+        compact_at: int | None = None,
     ) -> Self:
         """A new conversation with the same past, in O(1): all that was said until now, or with `at` until right after that response.
 

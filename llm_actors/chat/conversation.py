@@ -19,6 +19,7 @@ from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, curre
 
 from .asking import ask
 from .branching import Branching
+from .compaction import Compaction, check_compaction, compacts
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
@@ -53,6 +54,8 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         "after_call",
         "before_call",
         "chain_limit",
+        "compact_at",
+        "compaction",
         "failures",
         "model",
         "name",
@@ -74,8 +77,11 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        compaction: Compaction | None = None,
+        compact_at: int | None = None,
         single: bool = False,
     ) -> None:
+        check_compaction(compaction, compact_at)
         self.model = model
         self.name = name
         self.tools = list(tools or ())
@@ -84,6 +90,8 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         self.chain_limit = chain_limit
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self.failures = checked(failures)
+        self.compaction = compaction
+        self.compact_at = compact_at
         self._id = id or current().new_id()
         self._history = History()
         self._seat = Seat(self._history)
@@ -208,6 +216,7 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             context=contextvars.copy_context(),
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
+            compacts=compacts(self.compaction, self.compact_at, self.model.context_size),
         )
         self._place(mail)
         return self._view(log)

@@ -23,8 +23,9 @@ from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
 
 from .conversation_work import ConversationWork, TurnMail, logger
-from .failures import FailureTable
+from .failures import FailureTable, compacting_rows
 from .history import History
+from .history_size import size
 from .live_turn import LiveTurn, PromptMail
 from .tool_run import ToolRun
 from .turn import Turn
@@ -211,7 +212,8 @@ class ConversationActor(ConversationWork):
             after_call=mail.after_call is not None,
             deadline=mail.deadline,
             joined=tuple([voice.log.prompt.said for voice in voices or ()]),
-            failures=FailureTable(*mail.failures, self.engine.failures),
+            failures=FailureTable(*mail.failures, self.engine.failures, compacting_rows(mail.compacts)),
+            compacts=mail.compacts,
         )
         clock = self.engine.loop.clock
         turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
@@ -246,7 +248,8 @@ class ConversationActor(ConversationWork):
         if errand is not None:
             begin = Begin(clock.monotonic(), errand.calls, errand=errand.entries(self._history, live.log.id))
         else:
-            begin = Begin(clock.monotonic(), *self._history.found_by(live.log.prompt.said))
+            tokens = size(self._history) if live.turn.plan.compacts is not None else 0
+            begin = Begin(clock.monotonic(), *self._history.found_by(live.log.prompt.said), tokens=tokens)
         self._carry_out(live, live.turn.handle(begin))
 
     def _joined(self, first: LiveTurn) -> LiveTurn:

@@ -150,7 +150,7 @@ class ConversationWork(Actor):
 
     def _compact(self, live: LiveTurn, command: CompactHistory) -> None:
         messages = self._history.messages()
-        compacting = Compacting(messages, self._id, live.model, command.error)
+        compacting = Compacting(messages, self._id, live.model, command.error, command.tokens, command.bound)
         live.run.compact(command.policy, compacting)
 
     def _bury(self, live: LiveTurn, command: Bury) -> None:

@@ -128,7 +128,7 @@ class History:
         """All that counts, oldest first: from the last `Replaced` on, without withdrawn turns."""
         return [link.entry for link in self._links()]
 
-    def _links(self) -> list[Link]:
+    def _links(self, *, through_compactions: bool = False) -> list[Link]:
         found: list[Link] = []
         withdrawn: set[str] = set()
         link = self.head
@@ -138,7 +138,7 @@ class History:
                 withdrawn.add(entry.turn)
             elif entry.turn not in withdrawn:
                 found.append(link)
-                if type(entry) is Replaced:
+                if type(entry) is Replaced and not (through_compactions and entry.compacted):
                     break
             link = link.before
         found.reverse()
@@ -160,10 +160,10 @@ class History:
         return open_calls([*before, Message("tool", [*results])]), system
 
     def records(self, turn: str | None = None) -> list[Recorded]:
-        """Each complete model call (of one turn), in the order of the turns. O(n): the past is shared."""
+        """Each complete model call (of one turn), in the order of the turns, those before a compaction too. O(n): the past is shared."""
         return [
             Recorded(link.entry, History(link.before), History(link))
-            for link in self._links()
+            for link in self._links(through_compactions=True)
             if type(link.entry) is Answered and link.entry.interrupted is None and turn in (None, link.entry.turn)
         ]
 
@@ -172,11 +172,14 @@ class History:
         said: list[Message] = []
         results: list[ToolResultPart] = []
         link = self.head
-        while link is not None and isinstance(link.entry, Said | Returned) and link.entry.turn == turn:
-            if type(link.entry) is Said:
-                said.insert(0, link.entry.message)
-            elif type(link.entry) is Returned:
-                results.insert(0, link.entry.part)
+        while link is not None and link.entry.turn == turn:
+            entry = link.entry
+            if type(entry) is Said:
+                said.insert(0, entry.message)
+            elif type(entry) is Returned:
+                results.insert(0, entry.part)
+            elif not (type(entry) is Replaced and entry.compacted):
+                break
             link = link.before
         calls = link.entry.messages if link is not None and isinstance(link.entry, Answered | Replaced) else ()
         return said, [part for part in _in_call_order([*calls], results) if part.exception != NOT_EXECUTED]

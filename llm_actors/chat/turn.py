@@ -4,6 +4,7 @@
                  |          |           |           |         |           |
                  +----------+-----------+-----------+---------+-----------+--> stopping -> closing -> over  (cancel, deadline, error)
 
+    compacting (between any two of these) a policy makes the history shorter, before a model call or because one failed
     opening    the prompt is being kept                 tools      the calls of the round run; each result is kept as it comes
     preparing  toolboxes get ready                      steering   what was steered in is being kept; then the next model call
     calling    a model call is under way                stopping   waits until everything stopped has really ended
@@ -57,6 +58,7 @@ class Turn(TurnFailing):
             return self._begin_errand(mail, mail.errand)
         prompt = self.plan.prompt
         self.state = "opening"
+        self._tokens = mail.tokens
         entries: list[Entry] = []
         turn = self.plan.id
         if prompt.given_messages is not None:
@@ -129,6 +131,9 @@ class Turn(TurnFailing):
             self._repetition.forget()
             said = self._append([Said(self.plan.id, message) for message in steers.values()], now)
             return [Steered(list(steers)), *said]
+        compacting = self._compact_ahead()
+        if compacting is not None:
+            return compacting
         results, self._results = self._results, []
         return self._send(now, results)
 
@@ -152,7 +157,7 @@ class Turn(TurnFailing):
             return self._round_stopped(mail_.RoundStopped(mail.now, mail.round, mail.messages))
         self.state = "keeping"
         self._produced = True
-        self._compacted = False
+        self._compacted = self._compacted_ahead = False
         result = mail.result
         record = self._record(mail)
         self.records.append(record)
