@@ -11,6 +11,7 @@ from typing import Any
 from llm_actors.messages import Event, Message, StreamEvent, ToolCall, Usage
 
 from . import reading
+from .partials import partials, partials_blocking
 from .past import rounds
 from .reader import Reader
 from .registration import register
@@ -50,6 +51,10 @@ class AsyncResponse(AsyncReplying):
     async def value(self) -> Any:
         """The answer as the type given by `schema=`."""
         return reading.value_of(await self._log.ended())
+
+    def partials(self) -> Reader[Any]:
+        """The value as it grows: plain JSON while it does (read only), `value()` last. Raises as that does, at once for what can't fit."""
+        return partials(self._log)
 
     async def usage(self) -> Usage:
         """The tokens of all model calls of the turn."""
@@ -119,6 +124,10 @@ class Response(Replying):
     def value(self) -> Any:
         """The answer as the type given by `schema=`."""
         return reading.value_of(self._log.ended_blocking())
+
+    def partials(self) -> Iterator[Any]:
+        """The value as it grows: plain JSON while it does (read only), `value()` last. Raises as that does, at once for what can't fit."""
+        return partials_blocking(self._log)
 
     def usage(self) -> Usage:
         """The tokens of all model calls of the turn."""

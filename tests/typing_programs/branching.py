@@ -1,6 +1,6 @@
 """What a user's type checker sees of forks and of changes of a history."""
 
-from typing import assert_type
+from typing import Any, assert_type
 
 import llm_actors as llm
 
@@ -38,6 +38,16 @@ async def go_on(response: llm.AsyncResponse) -> None:
     assert_type(await response.execute_tool_call(llm.ToolCall("add", {})), llm.ToolResult)
     assert_type(llm.AsyncResponse.from_dict(response.to_dict()), llm.AsyncResponse)
     assert_type(await response.to_sync_response(), llm.Response)
+
+
+async def grow(response: llm.AsyncResponse) -> None:
+    async for value in response.partials():
+        assert_type(value, Any)
+
+
+def grow_blocking(response: llm.Response) -> None:
+    for value in response.partials():
+        assert_type(value, Any)
 
 
 def go_on_blocking(response: llm.Response) -> None:
