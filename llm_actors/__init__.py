@@ -33,7 +33,9 @@ from .catalogue.registry import (
     unregister_model,
 )
 from .catalogue.user_dir import user_dir
+from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
+from .chat.compaction_policies import DropOldest, Summarise
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
 from .chat.model import (
@@ -133,6 +135,7 @@ __all__ = [
     "BlocksLoopWarning",
     "CancelToolCall",
     "ChainLimitError",
+    "Change",
     "Compact",
     "Compacting",
     "Compaction",
@@ -143,6 +146,7 @@ __all__ = [
     "ConversationBusyError",
     "ConversationCrashedError",
     "DeadlineExceededError",
+    "DropOldest",
     "EngineError",
     "Event",
     "Fail",
@@ -182,6 +186,7 @@ __all__ = [
     "ServerSideTool",
     "StreamEvent",
     "StreamTruncatedError",
+    "Summarise",
     "Tell",
     "TextPart",
     "Timeouts",

@@ -16,8 +16,9 @@ from typing import Any, Self
 from llm_actors.catalogue.address import check_limits
 from llm_actors.catalogue.keys import Keys
 from llm_actors.chat import arguments
+from llm_actors.catalogue.registry import get_async_model, get_model
 from llm_actors.chat.failures import Failures, checked
-from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
+from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
 from llm_actors.providers.protocol import Limits
@@ -96,3 +97,4 @@ default_system = ActorSystem()
 
 install_system_factory(lambda: default_system)
 install_key_source(Keys())
+install_model_source(lambda name, *, is_async: get_async_model(name) if is_async else get_model(name))

@@ -76,9 +76,9 @@ class ModelReplaced(TurnRecord, frozen=True, kw_only=True):
 
 
 class HistoryCompacted(TurnRecord, frozen=True, kw_only=True):
-    """The history was made shorter, because of `error`: from `before` messages to `after`."""
+    """The history was made shorter, because of `error`, or (None) ahead of a call: from `before` messages to `after`."""
 
-    error: str
+    error: str | None
     before: int
     after: int
 

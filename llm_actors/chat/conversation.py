@@ -19,6 +19,8 @@ from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, curre
 
 from . import arguments
 from .asking import ask
+from .branching import Branching
+from .compaction import Compaction, check_compaction, compacts
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from .sent_prompt import SentPrompt
 
 
-class AnyConversation(Origin, Prompting[R]):
+class AnyConversation(Origin, Branching[R], Prompting[R]):
     """What both dresses share. Any thread, but for what says otherwise."""
 
     __slots__ = (
@@ -53,6 +55,8 @@ class AnyConversation(Origin, Prompting[R]):
         "after_call",
         "before_call",
         "chain_limit",
+        "compact_at",
+        "compaction",
         "failures",
         "model",
         "name",
@@ -74,8 +78,11 @@ class AnyConversation(Origin, Prompting[R]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        compaction: Compaction | None = None,
+        compact_at: int | None = None,
         single: bool = False,
     ) -> None:
+        check_compaction(compaction, compact_at)
         self.model = model
         self.name = name
         self.tools: list[Any] = arguments.listed("tools", tools, object, "a_function")
@@ -84,6 +91,8 @@ class AnyConversation(Origin, Prompting[R]):
         self.chain_limit = arguments.limit("chain_limit", chain_limit)
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self.failures = checked(failures)
+        self.compaction = compaction
+        self.compact_at = compact_at
         self._id = id or current().new_id()
         self._history = History()
         self._seat = Seat(self._history)
@@ -94,6 +103,9 @@ class AnyConversation(Origin, Prompting[R]):
     # ---- asking: prompt() and chain() are in prompting.py
 
     def _target(self) -> AnyConversation[R]:
+        return self
+
+    def _as_origin(self) -> Origin:
         return self
 
     def say(self, prompt: Prompt) -> R:
@@ -162,9 +174,12 @@ class AnyConversation(Origin, Prompting[R]):
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], *, model: AnyModel, **more: Any) -> Self:
-        """The conversation that `to_dict()` wrote, to go on with `model`."""
-        conversation = cls(model, id=plain.get("id"), name=plain.get("name"), **more)
-        said = tuple(Message.from_dict(message) for message in plain.get("messages", ()))
+        """The conversation that `to_dict()` wrote, to go on with `model`; or the one that a response ends, as its `to_dict()` wrote it."""
+        asked: Mapping[str, Any] = plain.get("prompt") or {}  # only a response has it
+        own: dict[str, Any] = {} if asked else {"id": plain.get("id"), "name": plain.get("name")}
+        conversation = cls(model, **{**own, **more})
+        messages = [*asked.get("messages", ()), *plain.get("messages", ())]
+        said = tuple([Message.from_dict(message) for message in messages])
         if said:
             conversation._history.append(Replaced("", said))
         return conversation
@@ -187,6 +202,7 @@ class AnyConversation(Origin, Prompting[R]):
             msg = f"{self!r} is closed"
             raise ActorError(msg)
         sent.conversation = None if self._single else self
+        sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
         clock = current()
         log = EventLog(clock.new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
         timeout = sent.said.timeout
@@ -195,13 +211,14 @@ class AnyConversation(Origin, Prompting[R]):
             model=self.model,
             key=Secret(key) if isinstance(key, str) else key,
             toolboxes=toolboxes,
-            before_call=hooks[0] or self.before_call,
-            after_call=hooks[1] or self.after_call,
+            before_call=sent.hooks[0],
+            after_call=sent.hooks[1],
             chain_limit=self.chain_limit if limit is None else limit,
             deadline=clock.monotonic() + timeout if timeout is not None else None,
             context=contextvars.copy_context(),
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
+            compacts=compacts(self.compaction, self.compact_at, self.model.context_size),
         )
         self._place(mail)
         return self._view(log)
@@ -212,7 +229,9 @@ class AnyConversation(Origin, Prompting[R]):
         if loop is None:
             self._check_room(mail, Room(len(self._unposted), mailbox_bound(), default_policy()))
             if mail.when_busy == "replace" and not mail.steers:
-                self._seal_unposted(None, ResponseCancelledError("replaced by a newer prompt"))
+                replaced = ResponseCancelledError("replaced by a newer prompt")
+                for other in [other for other in self._unposted if other.errand is None]:
+                    self._seal_unposted(other.log, replaced)
             self._unposted.append(mail)
         else:
             self._deliver_to(loop)
@@ -222,6 +241,8 @@ class AnyConversation(Origin, Prompting[R]):
     def _check_room(self, mail: PromptMail, room: Room) -> None:
         waiting, bound, policy = room
         mail.when_busy = self.when_busy or policy
+        if mail.errand is not None:
+            mail.when_busy = "queue"
         if mail.steers:
             return
         if mail.when_busy == "reject" and not self._seat.claim(mail.log):

@@ -22,8 +22,9 @@ from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
 
 from .conversation_work import ConversationWork, TurnMail, logger
-from .failures import FailureTable
+from .failures import FailureTable, compacting_rows
 from .history import History
+from .history_size import size
 from .live_turn import LiveTurn, PromptMail
 from .tool_run import ToolRun
 from .turn import Turn
@@ -176,7 +177,8 @@ class ConversationActor(ConversationWork):
             return
         self.engine.hold(self)
         if mail.when_busy == "replace" and not mail.steers:
-            self.cancel(CancelMail(None, ResponseCancelledError("replaced by a newer prompt")))
+            for other in [live for live in self._lives.values() if live.mail.errand is None]:
+                self.cancel(CancelMail(other.log.id, ResponseCancelledError("replaced by a newer prompt")))
         now = self._now()
         record = PromptQueued(now=now, conversation=self._id, response=log.id, waiting=len(self._lives))
         live = self._live(mail)
@@ -210,7 +212,8 @@ class ConversationActor(ConversationWork):
             after_call=mail.after_call is not None,
             deadline=mail.deadline,
             joined=tuple([voice.log.prompt.said for voice in voices or ()]),
-            failures=FailureTable(*mail.failures, self.engine.failures),
+            failures=FailureTable(*mail.failures, self.engine.failures, compacting_rows(mail.compacts)),
+            compacts=mail.compacts,
         )
         clock = self.engine.loop.clock
         turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
@@ -242,8 +245,13 @@ class ConversationActor(ConversationWork):
             live = self._running = self._joined(live)
         clock = self.engine.loop.clock
         live.begin(clock)
-        found = self._history.found_by(live.log.prompt.said)
-        self._carry_out(live, live.turn.handle(Begin(clock.monotonic(), *found)))
+        errand = live.mail.errand
+        if errand is not None:
+            begin = Begin(clock.monotonic(), errand.calls, errand=errand.entries(self._history, live.log.id))
+        else:
+            tokens = size(self._history) if live.turn.plan.compacts is not None else 0
+            begin = Begin(clock.monotonic(), *self._history.found_by(live.log.prompt.said), tokens=tokens)
+        self._carry_out(live, live.turn.handle(begin))
 
     def _joined(self, first: LiveTurn) -> LiveTurn:
         """The turn that answers this prompt and those right behind it that ask alike."""

@@ -150,7 +150,7 @@ class ConversationWork(Actor):
 
     def _compact(self, live: LiveTurn, command: CompactHistory) -> None:
         messages = self._history.messages()
-        compacting = Compacting(messages, self._id, live.model, command.error)
+        compacting = Compacting(messages, self._id, live.model, command.error, command.tokens, command.bound)
         live.run.compact(command.policy, compacting)
 
     def _bury(self, live: LiveTurn, command: Bury) -> None:
@@ -198,6 +198,8 @@ class ConversationWork(Actor):
     def _finish(self, live: LiveTurn, command: Finish) -> None:
         if self._stays(live, command.error):
             return
+        if live.mail.errand is not None:
+            live.mail.errand.results = live.turn.results
         for log, callbacks in self._seal(live, command.error):
             run_callbacks(log, callbacks if log.error is None else [], self.engine)
 

@@ -32,6 +32,8 @@ from llm_actors.errors import (
     TurnError,
 )
 
+from .compaction import Compacts
+
 
 class Fail(msgspec.Struct, frozen=True):
     """The turn ends with the error."""
@@ -146,6 +148,11 @@ class FailureTable:
 FailureTable.DEFAULT = FailureTable()
 _NONE: Failures = MappingProxyType({})
 """No rows: one for all, where each conversation would have an empty dict."""
+
+
+def compacting_rows(compacts: Compacts | None) -> Failures:
+    """The row that a conversation has which compacts its history, where no table says otherwise."""
+    return {} if compacts is None else {ContextLengthError: Compact(compacts.policy)}
 
 
 def checked(failures: Failures | None) -> Failures:

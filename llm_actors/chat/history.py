@@ -12,7 +12,7 @@ and the last result the entries alone would be invalid (C2), so the view answers
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -25,7 +25,8 @@ from .history_parts import distinct, placed
 OWN_METADATA = "llm_actors"
 """The key of our own marks in `provider_metadata`; no provider is sent it."""
 
-_NOT_EXECUTED = "NotExecuted"
+NOT_EXECUTED = "NotExecuted"
+"""The `exception` of a result that stands for a call which was never run."""
 
 Interruption: TypeAlias = Literal["cancelled", "deadline", "failed", "loop closed"]
 
@@ -80,52 +81,66 @@ class Withdrawn(msgspec.Struct, frozen=True, tag="withdrawn"):
     turn: str
 
 
-class Replaced(msgspec.Struct, frozen=True, tag="replaced"):
-    """`messages=` was given: the history begins anew with these."""
+class Replaced(msgspec.Struct, frozen=True, tag="replaced", omit_defaults=True):
+    """The history begins anew with these: `messages=` was given, or (turn `""`) it was replaced from outside of a turn.
+
+    `compacted`: they say the same as what they stand for, in short.
+    """
 
     turn: str
     messages: tuple[Message, ...]
+    compacted: bool = False
 
 
 Entry: TypeAlias = Said | Answered | Returned | Withdrawn | Replaced
 
 
-class _Link(msgspec.Struct, frozen=True):
-    before: _Link | None
+class Link(msgspec.Struct, frozen=True):
+    """One entry, and all before it."""
+
+    before: Link | None
     entry: Entry
+
+
+class Recorded(NamedTuple):
+    """A complete model call, with the history before it and right after it."""
+
+    answered: Answered
+    before: History
+    after: History
 
 
 class History:
     """The entries of one conversation. Its loop only, but for `fork()` and reading, which any thread may do."""
 
-    __slots__ = ("_head",)
+    __slots__ = ("head",)
 
-    def __init__(self, head: _Link | None = None) -> None:
-        self._head = head
+    def __init__(self, head: Link | None = None) -> None:
+        self.head = head
 
     def append(self, entry: Entry) -> None:
         """Adds one entry. O(1)."""
-        self._head = _Link(self._head, entry)
+        self.head = Link(self.head, entry)
 
     def fork(self) -> History:
         """A history with the same past and a future of its own. O(1): the past is shared."""
-        return History(self._head)
+        return History(self.head)
 
     def entries(self) -> list[Entry]:
         """All that counts, oldest first: from the last `Replaced` on, without withdrawn turns."""
         return [link.entry for link in self._links()]
 
-    def _links(self) -> list[_Link]:
-        found: list[_Link] = []
+    def _links(self, *, through_compactions: bool = False) -> list[Link]:
+        found: list[Link] = []
         withdrawn: set[str] = set()
-        link = self._head
+        link = self.head
         while link is not None:
             entry = link.entry
             if type(entry) is Withdrawn:
                 withdrawn.add(entry.turn)
             elif entry.turn not in withdrawn:
                 found.append(link)
-                if type(entry) is Replaced:
+                if type(entry) is Replaced and not (through_compactions and entry.compacted):
                     break
             link = link.before
         found.reverse()
@@ -146,11 +161,11 @@ class History:
         results = [result_part(result) for result in prompt.tool_results]
         return open_calls([*before, Message("tool", [*results])]), system
 
-    def records(self, turn: str | None = None) -> list[tuple[Answered, History]]:
-        """Each complete model call (of one turn) with the history before it, in the order of the turns. O(n): the past is shared."""
+    def records(self, turn: str | None = None) -> list[Recorded]:
+        """Each complete model call (of one turn), in the order of the turns, those before a compaction too. O(n): the past is shared."""
         return [
-            (link.entry, History(link.before))
-            for link in self._links()
+            Recorded(link.entry, History(link.before), History(link))
+            for link in self._links(through_compactions=True)
             if type(link.entry) is Answered and link.entry.interrupted is None and turn in (None, link.entry.turn)
         ]
 
@@ -158,18 +173,21 @@ class History:
         """What the next model call of this turn was asked: what was said since its last answer, and the results in call order."""
         said: list[Message] = []
         results: list[ToolResultPart] = []
-        link = self._head
-        while link is not None and isinstance(link.entry, Said | Returned) and link.entry.turn == turn:
-            if type(link.entry) is Said:
-                said.insert(0, link.entry.message)
-            elif type(link.entry) is Returned:
-                results.insert(0, link.entry.part)
+        link = self.head
+        while link is not None and link.entry.turn == turn:
+            entry = link.entry
+            if type(entry) is Said:
+                said.insert(0, entry.message)
+            elif type(entry) is Returned:
+                results.insert(0, entry.part)
+            elif not (type(entry) is Replaced and entry.compacted):
+                break
             link = link.before
         calls = link.entry.messages if link is not None and isinstance(link.entry, Answered | Replaced) else ()
-        return said, [part for part in _in_call_order([*calls], results) if part.exception != _NOT_EXECUTED]
+        return said, [part for part in _in_call_order([*calls], results) if part.exception != NOT_EXECUTED]
 
     def __bool__(self) -> bool:
-        return self._head is not None
+        return self.head is not None
 
     def __repr__(self) -> str:
         return f"<History of {len(self.entries())} entries>"
@@ -283,7 +301,7 @@ def pending_result(call: ToolCallPart) -> ToolResultPart:
 
 def not_run(call: ToolCall, why: str) -> ToolResultPart:
     """The result of a call that was never run, or whose outcome nobody waited for."""
-    return ToolResultPart(call.name, f"No result: {why}.", call.tool_call_id, exception=_NOT_EXECUTED)
+    return ToolResultPart(call.name, f"No result: {why}.", call.tool_call_id, exception=NOT_EXECUTED)
 
 
 def is_pending(part: ToolResultPart) -> bool:

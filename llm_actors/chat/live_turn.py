@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from llm_actors.providers.protocol import Flight
     from llm_actors.runtime import Clock
 
+    from .compaction import Compacts
+    from .errand import Errand
     from .event_log import EventLog
     from .failures import Failures
     from .model import AnyModel
@@ -30,8 +32,10 @@ class PromptMail:
         "after_call",
         "before_call",
         "chain_limit",
+        "compacts",
         "context",
         "deadline",
+        "errand",
         "failures",
         "key",
         "log",
@@ -56,6 +60,8 @@ class PromptMail:
         when_busy: WhenBusy = "queue",
         steers: bool = False,
         failures: tuple[Failures, ...] = (),
+        errand: Errand | None = None,
+        compacts: Compacts | None = None,
     ) -> None:
         self.log = log
         self.model = model
@@ -70,6 +76,9 @@ class PromptMail:
         self.failures = failures
         self.steers = steers
         """It goes into the turn that runs, if one does."""
+        self.compacts = compacts
+        self.errand = errand
+        """What the turn does instead of calling a model."""
 
 
 class LiveTurn:

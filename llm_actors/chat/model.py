@@ -17,6 +17,7 @@ from llm_actors.messages import Options as BaseOptions
 from llm_actors.messages import Secret, StreamEvent
 
 from . import python_model
+from .compaction import Compaction
 from .conversation import AsyncConversation, Conversation
 from .failures import Failures
 from .prompting import Prompting
@@ -42,6 +43,8 @@ class AnyModel:
     needs_key: str | None = None
     key: str | Secret | None = None
     key_env_var: str | None = None
+    context_size: int | None = None
+    """Tokens that it can read and write in one call, where that is known."""
     takes_key: ClassVar[bool] = False
     failures: Failures = {}  # noqa: RUF012 - read only: replace it, on the class or on a model
 
@@ -92,11 +95,15 @@ class Model(AnyModel, Prompting[Response]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        compaction: Compaction | None = None,
+        compact_at: int | None = None,
     ) -> Conversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
-        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        leads to, by error class (chat/failures.py), before the rows of the model and the system. `compaction`: a policy that makes the
+        history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
+        three quarters of the model's `context_size`), and when the provider says that it is too long.
         """
         return Conversation(
             self,
@@ -106,6 +113,8 @@ class Model(AnyModel, Prompting[Response]):
             chain_limit=chain_limit,
             when_busy=when_busy,
             failures=failures,
+            compaction=compaction,
+            compact_at=compact_at,
         )
 
     def _target(self) -> Conversation:
@@ -147,11 +156,15 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        compaction: Compaction | None = None,
+        compact_at: int | None = None,
     ) -> AsyncConversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
-        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        leads to, by error class (chat/failures.py), before the rows of the model and the system. `compaction`: a policy that makes the
+        history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
+        three quarters of the model's `context_size`), and when the provider says that it is too long.
         """
         return AsyncConversation(
             self,
@@ -161,6 +174,8 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             chain_limit=chain_limit,
             when_busy=when_busy,
             failures=failures,
+            compaction=compaction,
+            compact_at=compact_at,
         )
 
     def _target(self) -> AsyncConversation:

@@ -139,3 +139,24 @@ def install_key_source(source: KeySource) -> None:
 def key_source() -> KeySource:
     """Where models find their keys."""
     return _key_source[0]
+
+
+class ModelSource(Protocol):
+    """Where models are found by name."""
+
+    def __call__(self, name: str, *, is_async: bool) -> AnyModel:
+        """The model of this id or alias. Raises UnknownModelError."""
+        ...
+
+
+_model_source: list[ModelSource] = []
+
+
+def install_model_source(source: ModelSource) -> None:
+    """Says where models are found; the system does it at import."""
+    _model_source[:] = [source]
+
+
+def find_model(name: str, *, is_async: bool) -> Any:
+    """The model of this id or alias, in the dress that is asked for. Raises UnknownModelError."""
+    return _model_source[0](name, is_async=is_async)

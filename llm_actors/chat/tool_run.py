@@ -83,7 +83,7 @@ class ToolRun:
         if error is None and not (isinstance(messages, list) and all(isinstance(each, Message) for each in messages)):
             error = TypeError(f"a compaction policy gives a list of messages, not {type(messages).__name__}")
         if error is not None:
-            if error.__cause__ is None and error is not compacting.error:
+            if compacting.error is not None and error.__cause__ is None and error is not compacting.error:
                 error.__cause__ = compacting.error
             self._tell(Compacted(now, error=error))
             return
@@ -91,7 +91,7 @@ class ToolRun:
             now=now,
             conversation=compacting.conversation,
             response=self._live.log.id,
-            error=repr(compacting.error),
+            error=repr(compacting.error) if compacting.error is not None else None,
             before=len(compacting.messages),
             after=len(messages),
         )

@@ -4,6 +4,7 @@
                  |          |           |           |         |           |
                  +----------+-----------+-----------+---------+-----------+--> stopping -> closing -> over  (cancel, deadline, error)
 
+    compacting (between any two of these) a policy makes the history shorter, before a model call or because one failed
     opening    the prompt is being kept                 tools      the calls of the round run; each result is kept as it comes
     preparing  toolboxes get ready                      steering   what was steered in is being kept; then the next model call
     calling    a model call is under way                stopping   waits until everything stopped has really ended
@@ -53,8 +54,11 @@ class Turn(TurnFailing):
     # ---- the way to an answer
 
     def _begin(self, mail: mail_.Begin) -> list[Command]:
+        if mail.errand is not None:
+            return self._begin_errand(mail, mail.errand)
         prompt = self.plan.prompt
         self.state = "opening"
+        self._tokens = mail.tokens
         entries: list[Entry] = []
         turn = self.plan.id
         if prompt.given_messages is not None:
@@ -72,6 +76,13 @@ class Turn(TurnFailing):
             if said.prompt or said.attachments:
                 entries.append(Said(turn, user(*([said.prompt] if said.prompt else []), list(said.attachments))))
         started = TurnStarted(now=mail.now, conversation=self.plan.conversation, response=turn)
+        return [Observe(started), *self._append(entries, mail.now)]
+
+    def _begin_errand(self, mail: mail_.Begin, entries: list[Entry]) -> list[Command]:
+        self._produced = self._errand = True
+        self._resume = mail.open_calls
+        self.state = "opening" if mail.open_calls else "closing"
+        started = TurnStarted(now=mail.now, conversation=self.plan.conversation, response=self.plan.id)
         return [Observe(started), *self._append(entries, mail.now)]
 
     def _appended(self, mail: mail_.Appended) -> list[Command]:
@@ -120,6 +131,9 @@ class Turn(TurnFailing):
             self._repetition.forget()
             said = self._append([Said(self.plan.id, message) for message in steers.values()], now)
             return [Steered(list(steers)), *said]
+        compacting = self._compact_ahead()
+        if compacting is not None:
+            return compacting
         results, self._results = self._results, []
         return self._send(now, results)
 
@@ -143,7 +157,7 @@ class Turn(TurnFailing):
             return self._round_stopped(mail_.RoundStopped(mail.now, mail.round, mail.messages))
         self.state = "keeping"
         self._produced = True
-        self._compacted = False
+        self._compacted = self._compacted_ahead = False
         result = mail.result
         record = self._record(mail)
         self.records.append(record)
@@ -264,6 +278,9 @@ class Turn(TurnFailing):
             return self._end(verdict, now)
         ended, self._tool_round = self._tool_round, None
         self._results = ended.results()
+        if self._errand:
+            self.state = "closing"
+            return self._finish(now)
         if self._limit_reached():
             return self._end(ChainLimitError(f"Chain limit of {self.plan.chain_limit} exceeded."), now)
         judged = self._judged(ended.tool_calls(), ended.crashes(), now)

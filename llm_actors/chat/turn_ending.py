@@ -21,6 +21,7 @@ from .history import (
     not_run,
     result_part,
 )
+from .history_size import grown
 from .tool_round import ToolRound
 from .turn_mail import COMPACT, PREPARE, Append, Command, Finish, Observe, StopJob, StopSend, WakeAt
 from .turn_plan import TurnPlan
@@ -59,8 +60,20 @@ class TurnEnding:
         self._unstarted: list[ToolCall] = []
         self._partial: tuple[Message, ...] = ()
         self._produced = False
+        self._errand = False
+        self._tokens = 0  # of the history, counted where there is a bound
         self._steers: dict[str, Message] = {}
         self._results: list[ToolResult] = []
+
+    @property
+    def results(self) -> list[ToolResult]:
+        """What the tools of the last round gave, in call order, until a model call has taken it."""
+        return list(self._results)
+
+    @property
+    def _bound(self) -> int | None:
+        """The tokens above which the history is compacted before a model call."""
+        return self.plan.compacts.compact_at if self.plan.compacts is not None else None
 
     @property
     def keeping(self) -> bool:
@@ -156,6 +169,8 @@ class TurnEnding:
         return [Finish(error), Observe(record)]
 
     def _append(self, entries: list[Entry], now: float) -> list[Command]:
+        if self._bound is not None:
+            self._tokens = grown(self._tokens, entries)
         if not entries:
             self._appending += 1
             return self._appended(mail_.Appended(now))

@@ -29,7 +29,7 @@ class TurnFailing(TurnEnding):
         super().__init__(*given)
         self._model: Any = None  # the conversation's own
         self._tried: set[str | int] = {self.plan.model}
-        self._compacted = False
+        self._compacted = self._compacted_ahead = False
         self._crashes: Counter[type] = Counter()
         self._repetition = Repetition()
         self._restart: str | None = None
@@ -72,7 +72,7 @@ class TurnFailing(TurnEnding):
         if isinstance(action, Compact) and not self._compacted:
             self._compacted = True
             self.state = "compacting"
-            return [CompactHistory(action.policy, error)]
+            return [CompactHistory(action.policy, error, self._tokens, self._bound)]
         if isinstance(action, Fallback):
             found = next((model for model in action.models if _key(model) not in self._tried), None)
             if found is not None:
@@ -89,6 +89,15 @@ class TurnFailing(TurnEnding):
                 return [Observe(record)]
         return None
 
+    def _compact_ahead(self) -> list[Command] | None:
+        """Compacts before a call that would exceed the bound, once: if that was not enough, the provider decides."""
+        compacts, bound = self.plan.compacts, self._bound
+        if compacts is None or bound is None or self._tokens <= bound or self._compacted_ahead:
+            return None
+        self._compacted_ahead = True
+        self.state = "compacting"
+        return [CompactHistory(compacts.policy, None, self._tokens, bound)]
+
     def _compacted_history(self, mail: mail_.Compacted) -> list[Command]:
         if self.state == "stopping":
             self._stopping_job = False
@@ -98,7 +107,7 @@ class TurnFailing(TurnEnding):
         self.state = "steering"  # nothing runs any more that an error would have to stop
         if mail.error is not None:
             return self._end(mail.error, mail.now)
-        return self._append([Replaced(self.plan.id, tuple(mail.messages))], mail.now)
+        return self._append([Replaced(self.plan.id, tuple(mail.messages), compacted=True)], mail.now)
 
     # ---- tools failed
 

@@ -8,12 +8,14 @@ import msgspec
 
 from llm_actors.messages import Prompt
 
+from .compaction import Compacts
 from .failures import FailureTable
 
 
 class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a turn needs to know of its conversation: fixed when the prompt is sent. `deadline`: monotonic seconds.
 
+    `compacts`: how the history is made shorter, before a call that would exceed its bound.
     `joined`: the prompts that this turn answers together, each a user message of its own; `prompt` is then all of them in one.
     """
 
@@ -29,3 +31,4 @@ class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None = None
     joined: tuple[Prompt, ...] = ()
     failures: FailureTable = FailureTable.DEFAULT
+    compacts: Compacts | None = None

@@ -71,4 +71,5 @@ def joined(id: str, mails: Sequence[PromptMail]) -> PromptMail:
         context=first.context,
         when_busy="coalesce",
         failures=first.failures,
+        compacts=first.compacts,
     )

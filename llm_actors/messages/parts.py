@@ -21,6 +21,10 @@ class Part(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, gc
         plain: dict[str, Any] = msgspec.to_builtins(self)
         if plain.get("provider_metadata", True) == {}:
             del plain["provider_metadata"]
+        if "attachment" in plain:
+            plain["attachment"] = _in_order(plain["attachment"])
+        if "attachments" in plain:
+            plain["attachments"] = [_in_order(attachment) for attachment in plain["attachments"]]
         return plain
 
     @staticmethod
@@ -31,6 +35,11 @@ class Part(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, gc
             raise ValueError(msg)
         part: AnyPart = msgspec.convert(plain, AnyPart)
         return part
+
+
+def _in_order(attachment: dict[str, Any]) -> dict[str, Any]:
+    """The keys of an attachment as the peer writes them: what is empty is left out, the URL comes before the path."""
+    return {name: attachment[name] for name in ("type", "url", "path", "content") if attachment.get(name)}
 
 
 class TextPart(Part, frozen=True, tag="text"):

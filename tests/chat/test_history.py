@@ -92,11 +92,13 @@ def test_records_are_the_complete_calls_with_what_was_before_them():
     history.append(Answered("1", (assistant("half"),), CallRecord("cut"), "cancelled"))
     history.append(Said("2", user("c")))
     history.append(Answered("2", (assistant("d"),), CallRecord("second")))
-    assert [(entry.record.id, len(before.messages())) for entry, before in history.records()] == [
-        ("first", 1),
-        ("second", 4),
+    assert [
+        (call.answered.record.id, len(call.before.messages()), len(call.after.messages())) for call in history.records()
+    ] == [
+        ("first", 1, 2),
+        ("second", 4, 5),
     ]
-    assert [entry.record.id for entry, _ in history.records("2")] == ["second"]
+    assert [call.answered.record.id for call in history.records("2")] == ["second"]
 
 
 def test_results_go_behind_their_calls_in_call_order_and_their_files_behind_them():
