@@ -36,6 +36,7 @@ from .catalogue.user_dir import user_dir
 from .chat.compaction import Compacting, Compaction
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
+from .chat.inheritance import current_scope, enter_scope
 from .chat.model import (
     AsyncKeyModel,
     AsyncModel,
@@ -44,6 +45,7 @@ from .chat.model import (
 )
 from .chat.response import AsyncResponse, Response
 from .chat.schema import schema_dsl
+from .chat.scope import Deadline, Scope
 from .chat.tool_pool import cancelled
 from .chat.tools import ServerSideTool, Tool, Toolbox
 from .errors import (
@@ -142,6 +144,7 @@ __all__ = [
     "Conversation",
     "ConversationBusyError",
     "ConversationCrashedError",
+    "Deadline",
     "DeadlineExceededError",
     "EngineError",
     "Event",
@@ -177,6 +180,7 @@ __all__ = [
     "RepeatedToolCallsError",
     "Response",
     "ResponseCancelledError",
+    "Scope",
     "Secret",
     "ServerError",
     "ServerSideTool",
@@ -201,7 +205,9 @@ __all__ = [
     "UserFileError",
     "assistant",
     "cancelled",
+    "current_scope",
     "endpoint",
+    "enter_scope",
     "get_async_model",
     "get_async_model_aliases",
     "get_async_models",

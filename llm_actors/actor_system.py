@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from llm_actors.catalogue.keys import Keys
 from llm_actors.chat.failures import Failures, checked
+from llm_actors.chat.scope import check_times
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
@@ -28,9 +29,9 @@ class ActorSystem:
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
-    calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
-    what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure
-    table (chat/failures.py). `observers` get a record of all that happens. Any thread.
+    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `mailbox`: prompts that may wait in one
+    conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`:
+    rows of the failure table (chat/failures.py). `observers` get a record of all that happens. Any thread.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class ActorSystem:
         tool_workers: int = 64,
         tool_timeout: float | None = 300.0,
         chain_limit: int = 100,
+        timeout: float | None = None,
         mailbox: int = MAILBOX,
         when_busy: WhenBusy = "queue",
         failures: Failures | None = None,
@@ -51,6 +53,8 @@ class ActorSystem:
         self.tool_workers = tool_workers
         self.tool_timeout = tool_timeout
         self.chain_limit = chain_limit
+        check_times(timeout, None)
+        self.timeout = timeout
         self.mailbox = mailbox
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)

@@ -159,7 +159,11 @@ class ResponseCancelledError(TurnError):
 
 
 class DeadlineExceededError(TurnError, TimeoutError):
-    """The turn's time was up: waiting in the mailbox, for the model, or for tools."""
+    """The turn's time was up: waiting in the mailbox, for the model, or for tools. `deadline`: which one it was, with its `owner`."""
+
+    def __init__(self, message: str, deadline: Any = None) -> None:
+        super().__init__(message)
+        self.deadline = deadline
 
 
 class ChainLimitError(TurnError, ValueError):

@@ -42,6 +42,7 @@ class LoopEngine:
         self.when_busy = system.when_busy
         self.failures = system.failures
         self.chain_limit = system.chain_limit
+        self.timeout = system.timeout
         self.store = MemoryStore()
         self.clients = Clients(loop)
         self.pump = Pump(loop, self.clients)

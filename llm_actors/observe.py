@@ -23,6 +23,14 @@ class TurnRecord(Record, frozen=True, kw_only=True):
     response: str
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """The turn that a prompt was sent from: ids of its conversation, response and, if it was a tool, tool call."""
+
+    conversation: str
+    response: str
+    tool_call_id: str | None = None
+
+
 class PromptQueued(TurnRecord, frozen=True, kw_only=True):
     """A prompt was taken in; `waiting` are ahead of it."""
 
@@ -30,7 +38,16 @@ class PromptQueued(TurnRecord, frozen=True, kw_only=True):
 
 
 class TurnStarted(TurnRecord, frozen=True, kw_only=True):
-    """A turn's prompt reached the head of its conversation."""
+    """A turn's prompt reached the head of its conversation.
+
+    What it inherited: `parent` is the turn that sent it, `group` the innermost group, `trace` such as W3C `traceparent` and `baggage`.
+    """
+
+    parent: Sender | None = None
+    group: str | None = None
+    tenant: str | None = None
+    priority: int = 0
+    trace: dict[str, str] = {}
 
 
 class PromptsJoined(TurnRecord, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from llm_actors.messages import Attachment, Message, Options, Prompt, ToolResult
 
 from . import attachments as attachments_
 from .schema import decoder_for, schema_from
+from .scope import Moment, check_times
 from .sent_prompt import SentPrompt
 from .tools import ServerSideTool, resolve_tools
 
@@ -35,6 +36,7 @@ def ask(
     options: Mapping[str, Any] | Options | None = None,
     hide_reasoning: bool = False,
     timeout: float | None = None,
+    deadline: Moment | None = None,
     chain: bool = False,
     keywords: Mapping[str, Any] | None = None,
 ) -> SentPrompt:
@@ -45,9 +47,7 @@ def ask(
     """
     if isinstance(text, Prompt):
         return from_prompt(model, text)
-    found = resolve_tools(tools)
-    files = list(attachments or ())
-    _check(model, found, schema, files, timeout)
+    found, files = _checked(model, tools, schema, attachments, (timeout, deadline))
     said = Prompt(
         text=text,
         fragments=tuple(fragments or ()),
@@ -62,11 +62,22 @@ def ask(
         hide_reasoning=hide_reasoning,
         chain=chain,
         timeout=timeout,
+        deadline=deadline,
     )
     return SentPrompt(said, options=_options(model, options, keywords or {}), tools=found, reader=_reader(schema))
 
 
-def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachment], timeout: float | None) -> None:
+def _checked(
+    model: AnyModel, tools: Sequence[Any], schema: Any, given: Sequence[Attachment] | None, times: tuple[Any, Any]
+) -> tuple[list[Any], list[Attachment]]:
+    """The tools and the files, once all is checked."""
+    found, files = resolve_tools(tools), list(given or ())
+    check_times(*times)
+    _check(model, found, schema, files)
+    return found, files
+
+
+def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachment]) -> None:
     """Raises, in the peer's words, for what the model can't do."""
     if tools and not model.supports_tools:
         msg = f"{model} does not support tools"
@@ -76,9 +87,6 @@ def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachmen
         msg = f"{model} does not support schemas"
         raise ValueError(msg)
     attachments_.check(files, model.attachment_types, str(model))
-    if timeout is not None and timeout <= 0:
-        msg = f"timeout is in seconds and more than 0, not {timeout!r}"
-        raise ValueError(msg)
 
 
 def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
@@ -98,6 +106,7 @@ def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
         options=prompt.options,
         hide_reasoning=prompt.hide_reasoning,
         timeout=prompt.timeout,
+        deadline=prompt.deadline,
         chain=prompt.chain,
     )
 
@@ -105,7 +114,7 @@ def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
 def asked_of(model: AnyModel, sent: SentPrompt) -> SentPrompt:
     """The same prompt for another model, without the options that it does not have. Raises as `ask()` does."""
     said = sent.said
-    _check(model, sent.tools, said.schema, list(said.attachments), None)
+    _check(model, sent.tools, said.schema, list(said.attachments))
     known = {name: value for name, value in sent.option_values.items() if name in model.Options.__struct_fields__}
     return sent.with_options(_options(model, known, {}))
 

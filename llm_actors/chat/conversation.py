@@ -21,11 +21,13 @@ from .asking import ask
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
+from .inheritance import deadline_at, scope_of
 from .live_turn import PromptMail
 from .origin import Origin
 from .past import past_logs
 from .prompting import Prompting, R
 from .response import AsyncResponse, Response
+from .scope import NOTHING, Moment, check_times
 from .seams import WhenBusy, busy_policy, default_policy, mailbox_bound
 from .seat import Room, Seat
 from .tools import Toolbox, toolboxes_in
@@ -55,6 +57,8 @@ class AnyConversation(Origin, Prompting[R]):
         "failures",
         "model",
         "name",
+        "scope",
+        "timeout",
         "tools",
         "when_busy",
     )
@@ -73,8 +77,11 @@ class AnyConversation(Origin, Prompting[R]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
         single: bool = False,
     ) -> None:
+        check_times(timeout, deadline)
         self.model = model
         self.name = name
         self.tools = list(tools or ())
@@ -84,6 +91,8 @@ class AnyConversation(Origin, Prompting[R]):
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self.failures = checked(failures)
         self._id = id or current().new_id()
+        self.timeout = timeout
+        self.scope = NOTHING.until(deadline_at(deadline, f"conversation {self._id}"))
         self._history = History()
         self._seat = Seat(self._history)
         self._unposted: list[PromptMail] = []
@@ -185,9 +194,8 @@ class AnyConversation(Origin, Prompting[R]):
             msg = f"{self!r} is closed"
             raise ActorError(msg)
         sent.conversation = None if self._single else self
-        clock = current()
-        log = EventLog(clock.new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
-        timeout = sent.said.timeout
+        log = EventLog(current().new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
+        scope, sent_at = scope_of(sent.said, self)
         mail = PromptMail(
             log,
             model=self.model,
@@ -196,7 +204,8 @@ class AnyConversation(Origin, Prompting[R]):
             before_call=hooks[0] or self.before_call,
             after_call=hooks[1] or self.after_call,
             chain_limit=self.chain_limit if limit is None else limit,
-            deadline=clock.monotonic() + timeout if timeout is not None else None,
+            scope=scope,
+            sent_at=sent_at,
             context=contextvars.copy_context(),
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),

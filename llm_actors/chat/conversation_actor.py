@@ -197,6 +197,7 @@ class ConversationActor(ConversationWork):
     def _live(self, mail: PromptMail, voices: list[LiveTurn] | None = None) -> LiveTurn:
         """The turn of this mail, or the one that answers these voices."""
         log = mail.log
+        mail.settle_scope(self._id, self.engine)
         limit = mail.chain_limit
         plan = TurnPlan(
             id=log.id,
@@ -208,7 +209,7 @@ class ConversationActor(ConversationWork):
             toolboxes=bool(mail.toolboxes),
             before_call=mail.before_call is not None,
             after_call=mail.after_call is not None,
-            deadline=mail.deadline,
+            scope=mail.scope,
             joined=tuple([voice.log.prompt.said for voice in voices or ()]),
             failures=FailureTable(*mail.failures, self.engine.failures),
         )

@@ -21,6 +21,7 @@ from .conversation import AsyncConversation, Conversation
 from .failures import Failures
 from .prompting import Prompting
 from .response import AsyncResponse, Response
+from .scope import Moment
 from .seams import WhenBusy, key_source
 
 if TYPE_CHECKING:
@@ -88,11 +89,14 @@ class Model(AnyModel, Prompting[Response]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
     ) -> Conversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
-        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        leads to, by error class (chat/failures.py), before the rows of the model and the system. `timeout`: seconds for each turn that
+        says none of its own. `deadline`: the moment at which all its turns end; see `prompt()`.
         """
         return Conversation(
             self,
@@ -102,6 +106,8 @@ class Model(AnyModel, Prompting[Response]):
             chain_limit=chain_limit,
             when_busy=when_busy,
             failures=failures,
+            timeout=timeout,
+            deadline=deadline,
         )
 
     def _target(self) -> Conversation:
@@ -143,11 +149,14 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
     ) -> AsyncConversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
-        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        leads to, by error class (chat/failures.py), before the rows of the model and the system. `timeout`: seconds for each turn that
+        says none of its own. `deadline`: the moment at which all its turns end; see `prompt()`.
         """
         return AsyncConversation(
             self,
@@ -157,6 +166,8 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             chain_limit=chain_limit,
             when_busy=when_busy,
             failures=failures,
+            timeout=timeout,
+            deadline=deadline,
         )
 
     def _target(self) -> AsyncConversation:

@@ -9,6 +9,7 @@ from llm_actors.messages import Attachment, Message, Options, ToolResult
 
 from .asking import ask
 from .response import AsyncResponse, Response
+from .scope import Moment
 from .tools import toolboxes_in
 
 if TYPE_CHECKING:
@@ -43,13 +44,16 @@ class Prompting(Generic[R]):
         hide_reasoning: bool = False,
         key: str | None = None,
         timeout: float | None = None,
+        deadline: Moment | None = None,
         detached: bool = False,
         **keywords: Any,
     ) -> R:
         """Sends a prompt and returns at once; prompts of one conversation run in the order they are sent, each seeing all before it.
 
         Keywords beyond the named ones are options of the model. `tools` are offered, not run (`chain()` runs them). `timeout`: seconds
-        for the whole turn, waiting included. `detached`: goes on when the task that waits is cancelled. Raises at the call what is wrong
+        for the whole turn, waiting included, in place of the conversation's or the system's; `math.inf`: none. `deadline`: the moment at
+        which it ends, an aware datetime or seconds on the monotonic clock; of all deadlines that hold the earliest counts, and what the
+        turn's tools prompt is under it too. `detached`: goes on when the task that waits is cancelled. Raises at the call what is wrong
         with it: OptionsError, AttachmentError, ValueError, TypeError, and MailboxFullError.
         """
         return self._send(**_arguments(locals()))
@@ -74,6 +78,7 @@ class Prompting(Generic[R]):
         options: Mapping[str, Any] | Options | None = None,
         hide_reasoning: bool = False,
         timeout: float | None = None,
+        deadline: Moment | None = None,
         detached: bool = False,
     ) -> R:
         """Sends a prompt, runs the tools that the model asks for, sends their results, and so on: one response for all rounds.

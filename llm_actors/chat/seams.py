@@ -61,6 +61,7 @@ class Engine(Protocol):
     failures: Failures
     closed: bool
     chain_limit: int
+    timeout: float | None
 
     def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
         """The model of this id or alias, in the dress (async or sync) of the other where there is one. Raises UnknownModelError."""

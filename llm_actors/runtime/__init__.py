@@ -8,6 +8,7 @@ from pykka import ActorDeadError, ActorProxy, ActorRegistry, Timeout, get_all, t
 
 from .actor import Actor
 from .binding import Binding
+from .carried import Floor, carried
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
 from .future import Future, Waiting, waiting
@@ -35,6 +36,7 @@ __all__ = [
     "Binding",
     "Clock",
     "DeadLetterHook",
+    "Floor",
     "Future",
     "Loop",
     "SystemClock",
@@ -45,6 +47,7 @@ __all__ = [
     "WhenFull",
     "ask",
     "background",
+    "carried",
     "current",
     "dead_letters",
     "drop_newest",
