@@ -33,6 +33,7 @@ from .catalogue.registry import (
     unregister_model,
 )
 from .catalogue.user_dir import user_dir
+from .chat.budget import Budget, Price, Spent
 from .chat.compaction import Compacting, Compaction
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
@@ -55,6 +56,7 @@ from .errors import (
     AuthenticationError,
     BlockingWaitError,
     BlocksLoopWarning,
+    BudgetExceeded,
     CancelToolCall,
     ChainLimitError,
     ConnectionFailedError,
@@ -73,6 +75,7 @@ from .errors import (
     ModelTimeoutError,
     NeedsKeyException,
     NoDefaultModelError,
+    NoPriceError,
     OptionsError,
     OverloadedError,
     PauseChain,
@@ -133,6 +136,8 @@ __all__ = [
     "AuthenticationError",
     "BlockingWaitError",
     "BlocksLoopWarning",
+    "Budget",
+    "BudgetExceeded",
     "CancelToolCall",
     "ChainLimitError",
     "Compact",
@@ -166,11 +171,13 @@ __all__ = [
     "ModelWithAliases",
     "NeedsKeyException",
     "NoDefaultModelError",
+    "NoPriceError",
     "Options",
     "OptionsError",
     "OverloadedError",
     "Part",
     "PauseChain",
+    "Price",
     "Prompt",
     "ProtocolError",
     "ProviderError",
@@ -184,6 +191,7 @@ __all__ = [
     "Secret",
     "ServerError",
     "ServerSideTool",
+    "Spent",
     "StreamEvent",
     "StreamTruncatedError",
     "Tell",

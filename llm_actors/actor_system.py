@@ -14,6 +14,7 @@ from contextvars import Token
 from typing import Any, Self
 
 from llm_actors.catalogue.keys import Keys
+from llm_actors.chat.budget import Budget
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.scope import check_times
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
@@ -29,9 +30,10 @@ class ActorSystem:
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
-    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `mailbox`: prompts that may wait in one
-    conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`:
-    rows of the failure table (chat/failures.py). `observers` get a record of all that happens. Any thread.
+    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `budget`: what all its turns may spend.
+    `mailbox`: prompts that may wait in one conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`,
+    `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `observers` get a record of all that happens. Any
+    thread.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class ActorSystem:
         tool_timeout: float | None = 300.0,
         chain_limit: int = 100,
         timeout: float | None = None,
+        budget: Budget | None = None,
         mailbox: int = MAILBOX,
         when_busy: WhenBusy = "queue",
         failures: Failures | None = None,
@@ -55,6 +58,7 @@ class ActorSystem:
         self.chain_limit = chain_limit
         check_times(timeout, None)
         self.timeout = timeout
+        self.budget = budget.named("the system") if budget is not None else None
         self.mailbox = mailbox
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)

@@ -43,6 +43,7 @@ class LoopEngine:
         self.failures = system.failures
         self.chain_limit = system.chain_limit
         self.timeout = system.timeout
+        self.budget = system.budget
         self.store = MemoryStore()
         self.clients = Clients(loop)
         self.pump = Pump(loop, self.clients)

@@ -18,6 +18,7 @@ from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Sec
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 
 from .asking import ask
+from .budget import Budget
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
@@ -79,6 +80,7 @@ class AnyConversation(Origin, Prompting[R]):
         failures: Failures | None = None,
         timeout: float | None = None,
         deadline: Moment | None = None,
+        budget: Budget | None = None,
         single: bool = False,
     ) -> None:
         check_times(timeout, deadline)
@@ -92,7 +94,8 @@ class AnyConversation(Origin, Prompting[R]):
         self.failures = checked(failures)
         self._id = id or current().new_id()
         self.timeout = timeout
-        self.scope = NOTHING.until(deadline_at(deadline, f"conversation {self._id}"))
+        name = f"conversation {self._id}"
+        self.scope = NOTHING.until(deadline_at(deadline, name)).under(budget, name)
         self._history = History()
         self._seat = Seat(self._history)
         self._unposted: list[PromptMail] = []
@@ -188,6 +191,7 @@ class AnyConversation(Origin, Prompting[R]):
         limit: int | None = None,
         hooks: tuple[Any, Any] = (None, None),
         steers: bool = False,
+        budget: Budget | None = None,
     ) -> R:
         """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
         if self._closed:
@@ -195,7 +199,7 @@ class AnyConversation(Origin, Prompting[R]):
             raise ActorError(msg)
         sent.conversation = None if self._single else self
         log = EventLog(current().new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
-        scope, sent_at = scope_of(sent.said, self)
+        scope, sent_at = scope_of(sent.said, self, budget)
         mail = PromptMail(
             log,
             model=self.model,

@@ -7,7 +7,7 @@ and `asyncio.to_thread`, which copy the context, and to handlers of actors, with
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.runtime import carried, current
@@ -17,6 +17,7 @@ from .scope import NOTHING, Deadline, Moment, Scope, after, at
 if TYPE_CHECKING:
     from llm_actors.messages import Prompt
 
+    from .budget import Budget
     from .conversation import AnyConversation
 
 
@@ -27,7 +28,7 @@ def current_scope() -> Scope:
 
 
 @contextlib.contextmanager
-def enter_scope(scope: Scope) -> Iterator[Scope]:
+def enter_scope(scope: Scope) -> Generator[Scope, None, None]:
     """Has prompts in the `with` block inherit this scope, in place of the one around it; `enter_scope(Scope())` leaves all behind.
 
     For what comes from outside (a tenant, a `traceparent`), and for mail brokers of your own. To add to what holds here:
@@ -46,12 +47,16 @@ def deadline_at(moment: Moment | None, owner: str = "") -> Deadline | None:
     return at(moment, clock.monotonic(), clock.utcnow(), owner)
 
 
-def scope_of(said: Prompt, conversation: AnyConversation[Any]) -> tuple[Scope, float | None]:
+def scope_of(said: Prompt, conversation: AnyConversation[Any], budget: Budget | None) -> tuple[Scope, float | None]:
     """What a prompt that is sent here to this conversation is under; and from when on the system's timeout counts, if it does."""
     now = current().monotonic()
     limit = after(said.timeout, now)
     if said.timeout is None:
         limit = after(conversation.timeout, now, f"conversation {conversation.id}")
-    own = NOTHING.until(limit).until(deadline_at(said.deadline))
+    own = (
+        NOTHING.until(limit)
+        .until(deadline_at(said.deadline))
+        .under(budget, f"a prompt to conversation {conversation.id}")
+    )
     untimed = said.timeout is None and conversation.timeout is None
     return own.within(conversation.scope).within(current_scope()), now if untimed else None

@@ -17,6 +17,7 @@ from llm_actors.messages import Options as BaseOptions
 from llm_actors.messages import Secret, StreamEvent
 
 from . import python_model
+from .budget import Budget, Price
 from .conversation import AsyncConversation, Conversation
 from .failures import Failures
 from .prompting import Prompting
@@ -44,6 +45,8 @@ class AnyModel:
     key: str | Secret | None = None
     key_env_var: str | None = None
     takes_key: ClassVar[bool] = False
+    price: Price | None = None
+    """What it costs, for budgets in money: settable."""
     failures: Failures = {}  # noqa: RUF012 - read only: replace it, on the class or on a model
 
     Options: type[BaseOptions] = BaseOptions
@@ -91,12 +94,13 @@ class Model(AnyModel, Prompting[Response]):
         failures: Failures | None = None,
         timeout: float | None = None,
         deadline: Moment | None = None,
+        budget: Budget | None = None,
     ) -> Conversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
         leads to, by error class (chat/failures.py), before the rows of the model and the system. `timeout`: seconds for each turn that
-        says none of its own. `deadline`: the moment at which all its turns end; see `prompt()`.
+        says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See `prompt()`.
         """
         return Conversation(
             self,
@@ -108,6 +112,7 @@ class Model(AnyModel, Prompting[Response]):
             failures=failures,
             timeout=timeout,
             deadline=deadline,
+            budget=budget,
         )
 
     def _target(self) -> Conversation:
@@ -151,12 +156,13 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         failures: Failures | None = None,
         timeout: float | None = None,
         deadline: Moment | None = None,
+        budget: Budget | None = None,
     ) -> AsyncConversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
         leads to, by error class (chat/failures.py), before the rows of the model and the system. `timeout`: seconds for each turn that
-        says none of its own. `deadline`: the moment at which all its turns end; see `prompt()`.
+        says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See `prompt()`.
         """
         return AsyncConversation(
             self,
@@ -168,6 +174,7 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             failures=failures,
             timeout=timeout,
             deadline=deadline,
+            budget=budget,
         )
 
     def _target(self) -> AsyncConversation:

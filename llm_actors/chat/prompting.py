@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from llm_actors.messages import Attachment, Message, Options, ToolResult
 
 from .asking import ask
+from .budget import Budget
 from .response import AsyncResponse, Response
 from .scope import Moment
 from .tools import toolboxes_in
@@ -45,6 +46,7 @@ class Prompting(Generic[R]):
         key: str | None = None,
         timeout: float | None = None,
         deadline: Moment | None = None,
+        budget: Budget | None = None,
         detached: bool = False,
         **keywords: Any,
     ) -> R:
@@ -52,9 +54,9 @@ class Prompting(Generic[R]):
 
         Keywords beyond the named ones are options of the model. `tools` are offered, not run (`chain()` runs them). `timeout`: seconds
         for the whole turn, waiting included, in place of the conversation's or the system's; `math.inf`: none. `deadline`: the moment at
-        which it ends, an aware datetime or seconds on the monotonic clock; of all deadlines that hold the earliest counts, and what the
-        turn's tools prompt is under it too. `detached`: goes on when the task that waits is cancelled. Raises at the call what is wrong
-        with it: OptionsError, AttachmentError, ValueError, TypeError, and MailboxFullError.
+        which it ends, an aware datetime or seconds on the monotonic clock; of all deadlines that hold the earliest counts. `budget`: what
+        it may spend. What the turn's tools prompt is under both too. `detached`: goes on when the task that waits is cancelled. Raises
+        at the call what is wrong with it: OptionsError, AttachmentError, ValueError, TypeError, and MailboxFullError.
         """
         return self._send(**_arguments(locals()))
 
@@ -79,6 +81,7 @@ class Prompting(Generic[R]):
         hide_reasoning: bool = False,
         timeout: float | None = None,
         deadline: Moment | None = None,
+        budget: Budget | None = None,
         detached: bool = False,
     ) -> R:
         """Sends a prompt, runs the tools that the model asks for, sends their results, and so on: one response for all rounds.
@@ -99,13 +102,14 @@ class Prompting(Generic[R]):
         chain_limit: int | None = None,
         before_call: Any = None,
         after_call: Any = None,
+        budget: Budget | None = None,
         **asked: Any,
     ) -> R:
         conversation = self._target()
         offered = list(tools or ()) or conversation.tools
         sent = ask(conversation.model, prompt, tools=offered, **asked)
         boxes, hooks = toolboxes_in(offered), (before_call, after_call)
-        return conversation.post(sent, boxes, key=key, detached=detached, limit=chain_limit, hooks=hooks)
+        return conversation.post(sent, boxes, key=key, detached=detached, limit=chain_limit, hooks=hooks, budget=budget)
 
 
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ import msgspec
 
 from llm_actors.observe import Sender
 
+from .budget import Budget
+
 Moment: TypeAlias = datetime | float
 """A point in time, as `deadline=` takes it: an aware datetime, or seconds on the monotonic clock (`asyncio.get_running_loop().time()`)."""
 
@@ -41,7 +43,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """
 
     deadline: Deadline | None = None
-    budgets: tuple[Any, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     groups: tuple[Any, ...] = ()
     priority: int | None = None
     tenant: str | None = None
@@ -68,6 +70,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             trace={**outer.trace, **self.trace},
             sender=self.sender or outer.sender,
         )
+
+    def under(self, budget: Budget | None, owner: str) -> Scope:
+        """The same, with this budget of this owner innermost."""
+        if budget is None:
+            return self
+        return msgspec.structs.replace(self, budgets=_together(self.budgets, (budget.named(owner),)))
 
     def shares_with(self, other: Scope) -> bool:
         """Whether one turn can be under both: who pays for it, and for whom it is. Their deadlines, senders and traces may differ."""

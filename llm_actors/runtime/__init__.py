@@ -12,6 +12,7 @@ from .carried import Floor, carried
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
 from .future import Future, Waiting, waiting
+from .guard import guard
 from .loop import (
     Loop,
     Timer,
@@ -53,6 +54,7 @@ __all__ = [
     "drop_newest",
     "drop_oldest",
     "get_all",
+    "guard",
     "here",
     "install",
     "install_system_factory",
