@@ -37,6 +37,7 @@ from .chat.budget import Budget, Price, Spent
 from .chat.compaction import Compacting, Compaction
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
+from .chat.group import Group
 from .chat.inheritance import current_scope, enter_scope
 from .chat.model import (
     AsyncKeyModel,
@@ -66,6 +67,7 @@ from .errors import (
     ConversationCrashedError,
     DeadlineExceededError,
     EngineError,
+    GroupEndedError,
     IncompleteAnswerError,
     InvalidRequestError,
     LLMError,
@@ -157,6 +159,8 @@ __all__ = [
     "Failures",
     "Fallback",
     "GiveUp",
+    "Group",
+    "GroupEndedError",
     "IncompleteAnswerError",
     "InvalidRequestError",
     "KeyModel",

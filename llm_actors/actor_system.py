@@ -9,14 +9,15 @@ A program that makes none uses the default system. (The peer's message helper `s
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import Token
 from typing import Any, Self
 
 from llm_actors.catalogue.keys import Keys
 from llm_actors.chat.budget import Budget
 from llm_actors.chat.failures import Failures, checked
-from llm_actors.chat.scope import check_times
+from llm_actors.chat.group import Group
+from llm_actors.chat.scope import Moment, check_times
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
@@ -80,6 +81,24 @@ class ActorSystem:
                 observer(record)
             except Exception:
                 logger.exception("the observer %r raised on %r", observer, type(record).__name__)
+
+    def group(
+        self,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+        trace: Mapping[str, str] | None = None,
+    ) -> Group:
+        """A group of conversations, tasks and actors that end together: `async with system.group(timeout=60) as group:`. See Group.
+
+        In its block this system is in force, as in its own `with` block.
+        """
+        times: dict[str, Any] = {"timeout": timeout, "deadline": deadline}
+        return Group(name, budget=budget, priority=priority, tenant=tenant, trace=trace, system=self, **times)
 
     def __enter__(self) -> Self:
         self._tokens.append(system_context.set(self))

@@ -31,6 +31,7 @@
     |-- ActorError
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
     |   |-- ConversationBusyError           a turn has not ended, and the conversation takes no prompt meanwhile (`when_busy="reject"`)
+    |   |-- GroupEndedError                 started in a group that has ended, or is being cancelled (RuntimeError)
     |   |-- BlockingWaitError               a blocking wait on the thread that has to do the work: await it (RuntimeError)
     |   |-- AsyncioOnlyError                called under trio or another runner (RuntimeError)
     |   `-- ToolStuckError                  a tool was not called: earlier calls of it hang in their threads (RuntimeError)
@@ -238,6 +239,10 @@ class MailboxFullError(ActorError):
 
 class ConversationBusyError(ActorError):
     """A turn of this conversation has not ended, and it was made to take no prompt meanwhile; this one was not sent."""
+
+
+class GroupEndedError(ActorError, RuntimeError):
+    """A prompt, task or actor that a group was to take, or take to its end, when it had ended or was being cancelled."""
 
 
 class BlockingWaitError(ActorError, RuntimeError):

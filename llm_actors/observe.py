@@ -115,6 +115,24 @@ class ToolEnded(TurnRecord, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class GroupStarted(Record, frozen=True, kw_only=True):
+    """A group was entered; `outer` is the one around it."""
+
+    group: str
+    outer: str | None = None
+
+
+class GroupEnded(Record, frozen=True, kw_only=True):
+    """A group was left, and nothing of it runs. What its model calls spent; `error` is what left it, if it was not its end."""
+
+    group: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    error: str | None = None
+
+
 class TurnFinished(TurnRecord, frozen=True, kw_only=True):
     """A turn ended; `error` is None for an answer."""
 

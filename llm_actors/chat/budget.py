@@ -243,4 +243,4 @@ def _limit(kind: Kind, value: Any) -> int:
     if not value >= 0:
         msg = f"Budget({kind}=) is at least 0, not {value!r}"
         raise ValueError(msg)
-    return round(value * UNITS) if kind == "cost" else value
+    return round(value * UNITS) if kind == "cost" else int(value)

@@ -22,7 +22,7 @@ from .budget import Budget
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
-from .inheritance import deadline_at, scope_of
+from .inheritance import deadline_at, held, scope_of
 from .live_turn import PromptMail
 from .origin import Origin
 from .past import past_logs
@@ -214,7 +214,8 @@ class AnyConversation(Origin, Prompting[R]):
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
         )
-        self._place(mail)
+        with held(scope.groups, log):
+            self._place(mail)
         return self._view(log)
 
     def _place(self, mail: PromptMail) -> None:
@@ -286,6 +287,10 @@ class AnyConversation(Origin, Prompting[R]):
             self._unposted.remove(mail)
             mail.log.seal(error, [], [])
             mail.log.release()
+
+    def retire(self) -> None:
+        """Takes no more prompts: its group has ended, and with it its turns."""
+        self._closed = True
 
     def _shut(self) -> Future[list[EventLog]] | None:
         self._closed = True

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .budget import Budget
     from .conversation import AnyConversation
+    from .event_log import EventLog
 
 
 def current_scope() -> Scope:
@@ -49,14 +50,25 @@ def deadline_at(moment: Moment | None, owner: str = "") -> Deadline | None:
 
 def scope_of(said: Prompt, conversation: AnyConversation[Any], budget: Budget | None) -> tuple[Scope, float | None]:
     """What a prompt that is sent here to this conversation is under; and from when on the system's timeout counts, if it does."""
-    now = current().monotonic()
+    now, name = current().monotonic(), f"conversation {conversation.id}"
     limit = after(said.timeout, now)
     if said.timeout is None:
-        limit = after(conversation.timeout, now, f"conversation {conversation.id}")
-    own = (
-        NOTHING.until(limit)
-        .until(deadline_at(said.deadline))
-        .under(budget, f"a prompt to conversation {conversation.id}")
-    )
+        limit = after(conversation.timeout, now, name)
+    own = NOTHING.until(limit).until(deadline_at(said.deadline)).under(budget, f"a prompt to {name}")
     untimed = said.timeout is None and conversation.timeout is None
     return own.within(conversation.scope).within(current_scope()), now if untimed else None
+
+
+@contextlib.contextmanager
+def held(groups: tuple[Any, ...], log: EventLog) -> Generator[None, None, None]:
+    """Has these groups take the turn of this log, before it is posted; not if that fails. Raises GroupEndedError."""
+    taken = []
+    try:
+        for group in groups:
+            group.take_turn(log)
+            taken.append(group)
+        yield
+    except BaseException:
+        for group in taken:
+            group.drop_turn(log)
+        raise

@@ -35,6 +35,10 @@ class Deadline(msgspec.Struct, frozen=True):
         by = "within" if self.what.startswith("timeout") else "before"
         return f"{by} its {self.what}" if not self.owner else f"{by} the {self.what} of {self.owner}"
 
+    def seen_by(self, owner: str) -> Deadline:
+        """The same, as its owner speaks of it: `its timeout`."""
+        return msgspec.structs.replace(self, owner="") if self.owner == owner else self
+
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """See the head of this file. `priority`: None is 0, more goes first. `trace`: such as W3C `traceparent` and `baggage`.
@@ -93,6 +97,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if deadline is not None and not deadline.owner:
             deadline = msgspec.structs.replace(deadline, owner=f"response {response} in conversation {conversation}")
         return msgspec.structs.replace(self, deadline=deadline, sender=Sender(conversation, response))
+
+    def unsent(self) -> Scope:
+        """The same, for what is sent from elsewhere."""
+        return self if self.sender is None else msgspec.structs.replace(self, sender=None)
 
     def called(self, tool_call_id: str | None) -> Scope:
         """What prompts inherit that this tool call of the turn sends."""

@@ -25,7 +25,7 @@ from .loop import (
     system_of,
 )
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
-from .ref import ActorRef, ask
+from .ref import ActorRef, PykkaRef, ask
 from .threading_actor import ThreadingActor
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Floor",
     "Future",
     "Loop",
+    "PykkaRef",
     "SystemClock",
     "ThreadingActor",
     "Timeout",
