@@ -33,11 +33,14 @@ from .catalogue.registry import (
     unregister_model,
 )
 from .catalogue.user_dir import user_dir
+from .chat.budget import Budget, Price, Spent
 from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
 from .chat.compaction_policies import DropOldest, Summarise
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
+from .chat.group import Group
+from .chat.inheritance import current_scope, enter_scope
 from .chat.model import (
     AsyncKeyModel,
     AsyncModel,
@@ -46,6 +49,7 @@ from .chat.model import (
 )
 from .chat.response import AsyncResponse, Response
 from .chat.schema import schema_dsl
+from .chat.scope import Deadline, Scope
 from .chat.tool_pool import cancelled
 from .chat.tools import ServerSideTool, Tool, Toolbox
 from .errors import (
@@ -55,6 +59,7 @@ from .errors import (
     AuthenticationError,
     BlockingWaitError,
     BlocksLoopWarning,
+    BudgetExceeded,
     CancelToolCall,
     ChainLimitError,
     ConnectionFailedError,
@@ -64,6 +69,7 @@ from .errors import (
     ConversationCrashedError,
     DeadlineExceededError,
     EngineError,
+    GroupEndedError,
     IncompleteAnswerError,
     InvalidRequestError,
     LLMError,
@@ -73,6 +79,7 @@ from .errors import (
     ModelTimeoutError,
     NeedsKeyException,
     NoDefaultModelError,
+    NoPriceError,
     OptionsError,
     OverloadedError,
     PauseChain,
@@ -133,6 +140,8 @@ __all__ = [
     "AuthenticationError",
     "BlockingWaitError",
     "BlocksLoopWarning",
+    "Budget",
+    "BudgetExceeded",
     "CancelToolCall",
     "ChainLimitError",
     "Change",
@@ -145,6 +154,7 @@ __all__ = [
     "Conversation",
     "ConversationBusyError",
     "ConversationCrashedError",
+    "Deadline",
     "DeadlineExceededError",
     "DropOldest",
     "EngineError",
@@ -153,6 +163,8 @@ __all__ = [
     "Failures",
     "Fallback",
     "GiveUp",
+    "Group",
+    "GroupEndedError",
     "IncompleteAnswerError",
     "InvalidRequestError",
     "KeyModel",
@@ -167,11 +179,13 @@ __all__ = [
     "ModelWithAliases",
     "NeedsKeyException",
     "NoDefaultModelError",
+    "NoPriceError",
     "Options",
     "OptionsError",
     "OverloadedError",
     "Part",
     "PauseChain",
+    "Price",
     "Prompt",
     "ProtocolError",
     "ProviderError",
@@ -181,9 +195,11 @@ __all__ = [
     "RepeatedToolCallsError",
     "Response",
     "ResponseCancelledError",
+    "Scope",
     "Secret",
     "ServerError",
     "ServerSideTool",
+    "Spent",
     "StreamEvent",
     "StreamTruncatedError",
     "Summarise",
@@ -206,7 +222,9 @@ __all__ = [
     "UserFileError",
     "assistant",
     "cancelled",
+    "current_scope",
     "endpoint",
+    "enter_scope",
     "get_async_model",
     "get_async_model_aliases",
     "get_async_models",

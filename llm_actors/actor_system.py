@@ -9,15 +9,18 @@ A program that makes none uses the default system. (The peer's message helper `s
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import Token
 from typing import Any, Self
 
 from llm_actors.catalogue.address import check_limits
 from llm_actors.catalogue.keys import Keys
-from llm_actors.chat import arguments
 from llm_actors.catalogue.registry import get_async_model, get_model
+from llm_actors.chat import arguments
+from llm_actors.chat.budget import Budget
 from llm_actors.chat.failures import Failures, checked
+from llm_actors.chat.group import Group
+from llm_actors.chat.scope import Moment, check_times
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
@@ -31,10 +34,10 @@ class ActorSystem:
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
-    calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
-    what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure
-    table (chat/failures.py). `limits`: how much may arrive, where an endpoint has none of its own. `observers` get a record of all that
-    happens. Any thread. Raises TypeError, ValueError for what is no such setting.
+    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `budget`: what all its turns may spend.
+    `mailbox`: prompts that may wait in one conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`,
+    `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `limits`: how much may arrive, where an endpoint has
+    none of its own. `observers` get a record of all that happens. Any thread. Raises TypeError, ValueError for what is no such setting.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class ActorSystem:
         tool_workers: int = 64,
         tool_timeout: float | None = 300.0,
         chain_limit: int = 100,
+        timeout: float | None = None,
+        budget: Budget | None = None,
         mailbox: int = MAILBOX,
         when_busy: WhenBusy = "queue",
         failures: Failures | None = None,
@@ -52,6 +57,9 @@ class ActorSystem:
         self.tool_workers = arguments.count("tool_workers", tool_workers)
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
         self.chain_limit = arguments.limit("chain_limit", chain_limit) or 0
+        check_times(timeout, None)
+        self.timeout = timeout
+        self.budget = budget.named("the system") if budget is not None else None
         self.mailbox = arguments.count("mailbox", mailbox)
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)
@@ -73,6 +81,24 @@ class ActorSystem:
                 observer(record)
             except Exception:
                 logger.exception("the observer %r raised on %r", observer, type(record).__name__)
+
+    def group(
+        self,
+        name: str | None = None,
+        *,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
+        priority: int | None = None,
+        tenant: str | None = None,
+        trace: Mapping[str, str] | None = None,
+    ) -> Group:
+        """A group of conversations, tasks and actors that end together: `async with system.group(timeout=60) as group:`. See Group.
+
+        In its block this system is in force, as in its own `with` block.
+        """
+        times: dict[str, Any] = {"timeout": timeout, "deadline": deadline}
+        return Group(name, budget=budget, priority=priority, tenant=tenant, trace=trace, system=self, **times)
 
     def __enter__(self) -> Self:
         self._tokens.append(system_context.set(self))

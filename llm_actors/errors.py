@@ -22,6 +22,8 @@
     |   |-- ResponseCancelledError          cancelled
     |   |-- DeadlineExceededError           its time was up (TimeoutError)
     |   |-- ChainLimitError                 too many rounds (ValueError)
+    |   |-- BudgetExceeded                  a budget has no room for another model call: `limit`, `spent`, `reserved`, `asked`
+    |   |-- NoPriceError                    a budget in money, and a model without a price
     |   |-- ToolCrashedError                a tool raised, where the failure table says that this ends the turn
     |   |-- RepeatedToolCallsError          round after round the same tool calls with the same results
     |   |-- ConversationCrashedError        a defect in the conversation's actor ended the turn; `__cause__` is what was raised
@@ -29,6 +31,7 @@
     |-- ActorError
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
     |   |-- ConversationBusyError           a turn has not ended, and the conversation takes no prompt meanwhile (`when_busy="reject"`)
+    |   |-- GroupEndedError                 started in a group that has ended, or is being cancelled (RuntimeError)
     |   |-- BlockingWaitError               a blocking wait on the thread that has to do the work: await it (RuntimeError)
     |   |-- AsyncioOnlyError                called under trio or another runner (RuntimeError)
     |   `-- ToolStuckError                  a tool was not called: earlier calls of it hang in their threads (RuntimeError)
@@ -159,11 +162,46 @@ class ResponseCancelledError(TurnError):
 
 
 class DeadlineExceededError(TurnError, TimeoutError):
-    """The turn's time was up: waiting in the mailbox, for the model, or for tools."""
+    """The turn's time was up: waiting in the mailbox, for the model, or for tools. `deadline`: which one it was, with its `owner`."""
+
+    def __init__(self, message: str, deadline: Any = None) -> None:
+        super().__init__(message)
+        self.deadline = deadline
 
 
 class ChainLimitError(TurnError, ValueError):
     """The model asked for one more round than the limit allows; what was done stays in the history."""
+
+
+class BudgetExceeded(TurnError):  # noqa: N818 - what happened to the budget, as users say it
+    """A budget has no room for another model call, which was not sent.
+
+    `budget`: its name. `kind`: which of its limits (`requests`, `tokens`, `input_tokens`, `output_tokens`, `cost`). `limit`, `spent`,
+    `reserved` for calls under way, and `asked` for this one: in calls, tokens, or money.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str = "",
+        kind: str = "",
+        limit: float = 0,
+        spent: float = 0,
+        reserved: float = 0,
+        asked: float = 0,
+    ) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.kind = kind
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.asked = asked
+
+
+class NoPriceError(TurnError):
+    """A budget in money holds for a call to a model that has no price: it was not sent."""
 
 
 class ToolCrashedError(TurnError):
@@ -201,6 +239,10 @@ class MailboxFullError(ActorError):
 
 class ConversationBusyError(ActorError):
     """A turn of this conversation has not ended, and it was made to take no prompt meanwhile; this one was not sent."""
+
+
+class GroupEndedError(ActorError, RuntimeError):
+    """A prompt, task or actor that a group was to take, or take to its end, when it had ended or was being cancelled."""
 
 
 class BlockingWaitError(ActorError, RuntimeError):

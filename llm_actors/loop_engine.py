@@ -42,6 +42,8 @@ class LoopEngine:
         self.when_busy = system.when_busy
         self.failures = system.failures
         self.chain_limit = system.chain_limit
+        self.timeout = system.timeout
+        self.budget = system.budget
         self.store = MemoryStore()
         self.clients = Clients(loop)
         self.pump = Pump(loop, self.clients)

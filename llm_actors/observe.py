@@ -23,6 +23,14 @@ class TurnRecord(Record, frozen=True, kw_only=True):
     response: str
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """The turn that a prompt was sent from: ids of its conversation, response and, if it was a tool, tool call."""
+
+    conversation: str
+    response: str
+    tool_call_id: str | None = None
+
+
 class PromptQueued(TurnRecord, frozen=True, kw_only=True):
     """A prompt was taken in; `waiting` are ahead of it."""
 
@@ -30,7 +38,16 @@ class PromptQueued(TurnRecord, frozen=True, kw_only=True):
 
 
 class TurnStarted(TurnRecord, frozen=True, kw_only=True):
-    """A turn's prompt reached the head of its conversation."""
+    """A turn's prompt reached the head of its conversation.
+
+    What it inherited: `parent` is the turn that sent it, `group` the innermost group, `trace` such as W3C `traceparent` and `baggage`.
+    """
+
+    parent: Sender | None = None
+    group: str | None = None
+    tenant: str | None = None
+    priority: int = 0
+    trace: dict[str, str] = {}
 
 
 class PromptsJoined(TurnRecord, frozen=True, kw_only=True):
@@ -95,6 +112,24 @@ class ToolEnded(TurnRecord, frozen=True, kw_only=True):
 
     tool: str
     tool_call_id: str | None
+    error: str | None = None
+
+
+class GroupStarted(Record, frozen=True, kw_only=True):
+    """A group was entered; `outer` is the one around it."""
+
+    group: str
+    outer: str | None = None
+
+
+class GroupEnded(Record, frozen=True, kw_only=True):
+    """A group was left, and nothing of it runs. What its model calls spent; `error` is what left it, if it was not its end."""
+
+    group: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
     error: str | None = None
 
 

@@ -20,15 +20,18 @@ from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, curre
 from . import arguments
 from .asking import ask
 from .branching import Branching
+from .budget import Budget
 from .compaction import Compaction, check_compaction, compacts
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
+from .inheritance import deadline_at, held, scope_of
 from .live_turn import PromptMail
 from .origin import Origin
 from .past import past_logs
 from .prompting import Prompting, R
 from .response import AsyncResponse, Response
+from .scope import NOTHING, Moment, check_times
 from .seams import WhenBusy, busy_policy, default_policy, mailbox_bound
 from .seat import Room, Seat
 from .tools import Toolbox, toolboxes_in
@@ -60,6 +63,8 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         "failures",
         "model",
         "name",
+        "scope",
+        "timeout",
         "tools",
         "when_busy",
     )
@@ -80,9 +85,13 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         failures: Failures | None = None,
         compaction: Compaction | None = None,
         compact_at: int | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
         single: bool = False,
     ) -> None:
         check_compaction(compaction, compact_at)
+        check_times(timeout, deadline)
         self.model = model
         self.name = name
         self.tools: list[Any] = arguments.listed("tools", tools, object, "a_function")
@@ -94,6 +103,9 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         self.compaction = compaction
         self.compact_at = compact_at
         self._id = id or current().new_id()
+        self.timeout = timeout
+        name = f"conversation {self._id}"
+        self.scope = NOTHING.until(deadline_at(deadline, name)).under(budget, name)
         self._history = History()
         self._seat = Seat(self._history)
         self._unposted: list[PromptMail] = []
@@ -196,6 +208,7 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         limit: int | None = None,
         hooks: tuple[Any, Any] = (None, None),
         steers: bool = False,
+        budget: Budget | None = None,
     ) -> R:
         """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
         if self._closed:
@@ -203,9 +216,8 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             raise ActorError(msg)
         sent.conversation = None if self._single else self
         sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
-        clock = current()
-        log = EventLog(clock.new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
-        timeout = sent.said.timeout
+        log = EventLog(current().new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
+        scope, sent_at = scope_of(sent.said, self, budget)
         mail = PromptMail(
             log,
             model=self.model,
@@ -214,13 +226,15 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             before_call=sent.hooks[0],
             after_call=sent.hooks[1],
             chain_limit=self.chain_limit if limit is None else limit,
-            deadline=clock.monotonic() + timeout if timeout is not None else None,
+            scope=scope,
+            sent_at=sent_at,
             context=contextvars.copy_context(),
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
             compacts=compacts(self.compaction, self.compact_at, self.model.context_size),
         )
-        self._place(mail)
+        with held(scope.groups, log):
+            self._place(mail)
         return self._view(log)
 
     def _place(self, mail: PromptMail) -> None:
@@ -296,6 +310,10 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             self._unposted.remove(mail)
             mail.log.seal(error, [], [])
             mail.log.release()
+
+    def retire(self) -> None:
+        """Takes no more prompts: its group has ended, and with it its turns."""
+        self._closed = True
 
     def _shut(self) -> Future[list[EventLog]] | None:
         self._closed = True

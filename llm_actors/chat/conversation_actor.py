@@ -65,7 +65,9 @@ class ConversationActor(ConversationWork):
     def __init__(self, handle: AnyConversation[Any], history: History, engine: Engine) -> None:
         super().__init__(handle.id, history, engine)
         self._handle = weakref.ref(handle)
-        self._queue: list[LiveTurn] = []  # no deque: an empty one takes 760 bytes, in each of a million idle conversations
+        self._queue: list[
+            LiveTurn
+        ] = []  # no deque: an empty one takes 760 bytes, in each of a million idle conversations
         self._running: LiveTurn | None = None
         self._beginning = False
         self._intensity: Intensity | None = None  # made at the first crash
@@ -199,6 +201,7 @@ class ConversationActor(ConversationWork):
     def _live(self, mail: PromptMail, voices: list[LiveTurn] | None = None) -> LiveTurn:
         """The turn of this mail, or the one that answers these voices."""
         log = mail.log
+        mail.settle_scope(self._id, self.engine)
         limit = mail.chain_limit
         plan = TurnPlan(
             id=log.id,
@@ -210,7 +213,7 @@ class ConversationActor(ConversationWork):
             toolboxes=bool(mail.toolboxes),
             before_call=mail.before_call is not None,
             after_call=mail.after_call is not None,
-            deadline=mail.deadline,
+            scope=mail.scope,
             joined=tuple([voice.log.prompt.said for voice in voices or ()]),
             failures=FailureTable(*mail.failures, self.engine.failures, compacting_rows(mail.compacts)),
             compacts=mail.compacts,

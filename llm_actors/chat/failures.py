@@ -20,9 +20,11 @@ import msgspec
 
 from llm_actors.errors import (
     AuthenticationError,
+    BudgetExceeded,
     ContentFilterError,
     ContextLengthError,
     InvalidRequestError,
+    NoPriceError,
     OverloadedError,
     QuotaExhaustedError,
     RateLimitError,
@@ -114,6 +116,8 @@ ROWS: Failures = {
     InvalidRequestError: Fail(),
     ContentFilterError: Fail(),
     StreamTruncatedError: Fail(),
+    BudgetExceeded: Fail(),
+    NoPriceError: Fail(),
     ToolCrashedError: Tell(),
     # Generous: a tool that is polled gives equal results for a while, a model that is stuck does so for ever.
     RepeatedToolCallsError: After(10, Fail()),
@@ -122,6 +126,8 @@ ROWS: Failures = {
 """The default: what a model call fails with ends the turn, what a tool raises is told to the model."""
 
 _OF_TOOLS = (ToolCrashedError, RepeatedToolCallsError)
+_OF_TURNS = (*_OF_TOOLS, BudgetExceeded, NoPriceError)
+"""The ends of a turn that the table is asked about."""
 
 
 class FailureTable:
@@ -136,7 +142,7 @@ class FailureTable:
 
     def action_for(self, error: BaseException) -> Action:
         """The row for this error."""
-        if isinstance(error, TurnError) and not isinstance(error, _OF_TOOLS):
+        if isinstance(error, TurnError) and not isinstance(error, _OF_TURNS):
             return Fail()
         for table in self._tables:
             for kind in type(error).__mro__:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llm_actors.runtime import carried
+
 from .history import Answered, Entry, Returned, raw_messages
+from .scope import Scope, after
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from .failures import Failures
     from .model import AnyModel
     from .round_writer import RoundWriter
-    from .seams import WhenBusy
+    from .seams import Engine, WhenBusy
     from .sent_prompt import SentPrompt
     from .tool_run import ToolRun
     from .turn import Turn
@@ -34,12 +37,13 @@ class PromptMail:
         "chain_limit",
         "compacts",
         "context",
-        "deadline",
         "errand",
         "failures",
         "key",
         "log",
         "model",
+        "scope",
+        "sent_at",
         "steers",
         "toolboxes",
         "when_busy",
@@ -55,7 +59,8 @@ class PromptMail:
         before_call: Any,
         after_call: Any,
         chain_limit: int | None,
-        deadline: float | None,
+        scope: Scope,
+        sent_at: float | None,
         context: Context,
         when_busy: WhenBusy = "queue",
         steers: bool = False,
@@ -70,7 +75,9 @@ class PromptMail:
         self.before_call = before_call
         self.after_call = after_call
         self.chain_limit = chain_limit
-        self.deadline = deadline
+        self.scope = scope
+        self.sent_at = sent_at
+        """Monotonic seconds, from which the system's timeout counts; None where another timeout was given."""
         self.context = context
         self.when_busy: WhenBusy = when_busy
         self.failures = failures
@@ -79,6 +86,23 @@ class PromptMail:
         self.compacts = compacts
         self.errand = errand
         """What the turn does instead of calling a model."""
+
+    def settle_scope(self, conversation: str, engine: Engine) -> None:
+        """Adds what the system says; from here on the context, for all that the turn calls, carries what is inherited from it."""
+        scope = self.scope
+        if self.sent_at is not None:
+            scope = scope.until(after(engine.timeout, self.sent_at, "the system"))
+        if engine.budget is not None:
+            scope = scope.within(Scope(budgets=(engine.budget,)))
+        self.scope = scope
+        self.context.run(carried.set, scope.passed_on(conversation, self.log.id))
+
+    def call_context(self, tool_call_id: str | None) -> Context:
+        """The context of one tool call."""
+        context = self.context.copy()
+        scope: Scope = context[carried]
+        context.run(carried.set, scope.called(tool_call_id))
+        return context
 
 
 class LiveTurn:

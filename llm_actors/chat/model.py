@@ -17,11 +17,13 @@ from llm_actors.messages import Options as BaseOptions
 from llm_actors.messages import Secret, StreamEvent
 
 from . import python_model
+from .budget import Budget, Price
 from .compaction import Compaction
 from .conversation import AsyncConversation, Conversation
 from .failures import Failures
 from .prompting import Prompting
 from .response import AsyncResponse, Response
+from .scope import Moment
 from .seams import WhenBusy, key_source
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class AnyModel:
     context_size: int | None = None
     """Tokens that it can read and write in one call, where that is known."""
     takes_key: ClassVar[bool] = False
+    price: Price | None = None
+    """What it costs, for budgets in money: settable."""
     failures: Failures = {}  # noqa: RUF012 - read only: replace it, on the class or on a model
 
     Options: type[BaseOptions] = BaseOptions
@@ -97,13 +101,18 @@ class Model(AnyModel, Prompting[Response]):
         failures: Failures | None = None,
         compaction: Compaction | None = None,
         compact_at: int | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
     ) -> Conversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
         leads to, by error class (chat/failures.py), before the rows of the model and the system. `compaction`: a policy that makes the
         history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
-        three quarters of the model's `context_size`), and when the provider says that it is too long.
+        three quarters of the model's `context_size`), and when the provider says that it is too long. `timeout`: seconds
+        for each turn that says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See
+        `prompt()`.
         """
         return Conversation(
             self,
@@ -115,6 +124,9 @@ class Model(AnyModel, Prompting[Response]):
             failures=failures,
             compaction=compaction,
             compact_at=compact_at,
+            timeout=timeout,
+            deadline=deadline,
+            budget=budget,
         )
 
     def _target(self) -> Conversation:
@@ -158,13 +170,18 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         failures: Failures | None = None,
         compaction: Compaction | None = None,
         compact_at: int | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
     ) -> AsyncConversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
         leads to, by error class (chat/failures.py), before the rows of the model and the system. `compaction`: a policy that makes the
         history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
-        three quarters of the model's `context_size`), and when the provider says that it is too long.
+        three quarters of the model's `context_size`), and when the provider says that it is too long. `timeout`: seconds
+        for each turn that says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See
+        `prompt()`.
         """
         return AsyncConversation(
             self,
@@ -176,6 +193,9 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             failures=failures,
             compaction=compaction,
             compact_at=compact_at,
+            timeout=timeout,
+            deadline=deadline,
+            budget=budget,
         )
 
     def _target(self) -> AsyncConversation:

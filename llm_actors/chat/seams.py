@@ -17,6 +17,7 @@ from llm_actors.runtime import Loop, system_context, system_of
 if TYPE_CHECKING:
     from llm_actors.transport.pump import Pump
 
+    from .budget import Budget
     from .failures import Failures
     from .history import Entry
     from .model import AnyModel
@@ -61,6 +62,8 @@ class Engine(Protocol):
     failures: Failures
     closed: bool
     chain_limit: int
+    timeout: float | None
+    budget: Budget | None
 
     def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
         """The model of this id or alias, in the dress (async or sync) of the other where there is one. Raises UnknownModelError."""

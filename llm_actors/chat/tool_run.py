@@ -106,7 +106,7 @@ class ToolRun:
             args,
             {},
             name=f"{command.stage}_call of {command.tool_call.name}",
-            context=self._live.mail.context.copy(),
+            context=self._live.mail.call_context(command.tool_call.tool_call_id),
             done=partial(self._hook_done, command),
             serial=self._live,  # one hook of a turn at a time: `after_call=print` writes whole lines
         )
@@ -134,7 +134,7 @@ class ToolRun:
             (),
             arguments,
             name=tool.name,
-            context=self._live.mail.context.copy(),
+            context=self._live.mail.call_context(call.tool_call_id),
             done=partial(self._tool_done, command),
             serial=tool.instance,
             progress=partial(self._progress, command.call),

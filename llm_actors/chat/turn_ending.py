@@ -82,21 +82,21 @@ class TurnEnding:
 
     def waiting(self) -> list[Command]:
         """The commands for a turn that has just been queued: its deadline runs from now on (C6)."""
-        return [WakeAt(self.plan.deadline)] if self.plan.deadline is not None else []
+        deadline = self.plan.scope.deadline
+        return [WakeAt(deadline.when)] if deadline is not None else []
 
     def _woken(self, now: float) -> list[Command]:
-        deadline = self.plan.deadline
+        deadline = self.plan.scope.deadline
         if deadline is None or self.state in ("stopping", "closing"):
             return []
-        if now < deadline:
-            return [WakeAt(deadline)]
-        seconds = self.plan.prompt.timeout
-        return self._end(
-            DeadlineExceededError(
-                f"the turn did not end within its timeout of {seconds} seconds (it was {self.state})"
-            ),
-            now,
-        )
+        if now < deadline.when:
+            return [WakeAt(deadline.when)]
+        return self._end(DeadlineExceededError(f"the turn did not end {deadline} (it was {self.state})", deadline), now)
+
+    def _late(self, now: float) -> bool:
+        """Whether the deadline has come, though nobody has said so yet: no model call begins then."""
+        deadline = self.plan.scope.deadline
+        return deadline is not None and now >= deadline.when
 
     def _end(self, error: BaseException, now: float) -> list[Command]:
         """The turn ends with this error; the first one counts."""

@@ -65,7 +65,10 @@ class TurnFailing(TurnEnding):
             return None
         self._restart = f"{type(mail.error).__name__}: {mail.error}" if mail.items else ""
         self.restarts += 1
-        return commands if self.state == "compacting" else [*commands, *self._go_on(mail.now)]
+        if self.state == "compacting":
+            return commands
+        self.state = "steering"  # nothing runs any more that an error would have to stop
+        return [*commands, *self._go_on(mail.now)]
 
     def _remedy(self, action: Action, error: BaseException, now: float) -> list[Command] | None:
         """Takes the other model, or begins to compact; None where the action is to end, or is used up."""

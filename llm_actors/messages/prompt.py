@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -40,6 +41,7 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
     chain: bool = False
     chain_limit: int | None = None
     timeout: float | None = None
+    deadline: float | datetime | None = None
 
     @property
     def prompt(self) -> str:

@@ -8,9 +8,11 @@ from pykka import ActorDeadError, ActorProxy, ActorRegistry, Timeout, get_all, t
 
 from .actor import Actor
 from .binding import Binding
+from .carried import Floor, carried
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
 from .future import Future, Waiting, waiting
+from .guard import guard
 from .loop import (
     Loop,
     Timer,
@@ -23,7 +25,7 @@ from .loop import (
     system_of,
 )
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
-from .ref import ActorRef, ask
+from .ref import ActorRef, PykkaRef, ask
 from .threading_actor import ThreadingActor
 
 __all__ = [
@@ -35,8 +37,10 @@ __all__ = [
     "Binding",
     "Clock",
     "DeadLetterHook",
+    "Floor",
     "Future",
     "Loop",
+    "PykkaRef",
     "SystemClock",
     "ThreadingActor",
     "Timeout",
@@ -45,11 +49,13 @@ __all__ = [
     "WhenFull",
     "ask",
     "background",
+    "carried",
     "current",
     "dead_letters",
     "drop_newest",
     "drop_oldest",
     "get_all",
+    "guard",
     "here",
     "install",
     "install_system_factory",

@@ -23,6 +23,7 @@ from pykka import ActorDeadError, ActorRegistry
 
 from llm_actors.errors import LoopClosedError, MailboxFullError
 
+from .carried import packed
 from .dead_letters import dead_letter
 from .future import Future
 from .inbox import Inbox
@@ -170,6 +171,7 @@ class Actor(Life):
     def _actor_take(self, envelope: Envelope[Any], lane: Lane) -> Exception | None:
         """Takes a message in; or gives why not."""
         dropped: Envelope[Any] | None = None
+        envelope = packed(envelope)
         try:
             loop = self._actor_home()
             if loop.closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .carried import Floor
 from .dead_letters import dead_letter
 from .mailbox import Envelope
 from .reply import answer_error
@@ -28,6 +29,15 @@ class Inbox:
             if envelope.reply_to is None:
                 raise refused
             answer_error(envelope.reply_to, refused)
+
+    @property
+    def floor(self) -> Floor | None:
+        """What the actor's handlers run with, given what their mail carries; None: that."""
+        return self._actor._actor_floor
+
+    @floor.setter
+    def floor(self, floor: Floor | None) -> None:
+        self._actor._actor_floor = floor
 
     def empty(self) -> bool:
         """Whether no mail waits."""

@@ -20,6 +20,7 @@ from pykka import ActorRegistry
 
 from llm_actors.errors import LoopClosedError
 
+from .carried import Floor, brought_by, carried
 from .dead_letters import dead_letter
 from .future import Future
 from .loop import Loop, is_background
@@ -64,6 +65,7 @@ class Life(pykka.Actor):
     _actor_awake = False  # a drain is scheduled or runs, or a coroutine is at work
     _actor_dead = False
     _actor_mourners: tuple[Future[None], ...] = ()
+    _actor_floor: Floor | None = None
 
     @property
     def _actor_lock(self) -> threading.RLock:
@@ -133,8 +135,18 @@ class Life(pykka.Actor):
         elif isinstance(message, Kill):
             self._actor_kill_for([envelope])
         else:
-            return self._actor_call(self._handle_receive, (message,), [envelope], self._actor_handled)
+            return self._actor_handle(envelope)
         return False
+
+    def _actor_handle(self, envelope: Mail) -> bool:
+        brought = brought_by(envelope, self._actor_floor)
+        if brought is carried.get():
+            return self._actor_call(self._handle_receive, (envelope.message,), [envelope], self._actor_handled)
+        token = carried.set(brought)
+        try:
+            return self._actor_call(self._handle_receive, (envelope.message,), [envelope], self._actor_handled)
+        finally:
+            carried.reset(token)
 
     def _actor_call(
         self, call: Callable[..., Any], arguments: tuple[Any, ...], waiting: list[Mail], settled: Settled

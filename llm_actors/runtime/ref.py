@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound="Actor")
 
+PykkaRef = pykka.ActorRef
+"""A reference to one of Pykka's own actors, such as a ThreadingActor."""
+
 
 class ActorRef(pykka.ActorRef[A]):
     """A reference to an actor on an event loop: what Pykka's is, lanes, and futures that can be awaited. Any thread.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pykka
 
+from .carried import Floor, brought_by, carried, packed
 from .dead_letters import dead_letter
 from .future import Future
 from .mailbox import Envelope, Stop
@@ -21,9 +22,10 @@ logger = logging.getLogger("llm_actors.runtime")
 class ThreadInbox:
     """First in, first out, until it is closed: what comes then is answered at once. Any thread."""
 
-    __slots__ = ("_actor", "_lock", "_queue", "closed")
+    __slots__ = ("_lock", "_queue", "closed", "floor")
 
     def __init__(self) -> None:
+        self.floor: Floor | None = None
         self._queue: queue.SimpleQueue[Envelope[Any]] = queue.SimpleQueue()  # in C, and a tenth of queue.Queue's size
         self._lock = threading.RLock()  # reentrant: a finalizer may send mail while its own thread is inside
         self.closed = False
@@ -32,7 +34,7 @@ class ThreadInbox:
         """Takes mail. Once closed it is answered with ActorDeadError, or without an asker raises it."""
         with self._lock:
             if not self.closed:
-                self._queue.put(envelope)
+                self._queue.put(packed(envelope))
                 return
         error = dead("the actor has stopped")
         dead_letter("an actor that has stopped", envelope.message, "stopped")
@@ -41,8 +43,11 @@ class ThreadInbox:
         answer_error(envelope.reply_to, error)
 
     def get(self) -> Envelope[Any]:
-        """The next one; blocks."""
-        return self._queue.get()
+        """The next one; blocks. What it carries is in place in this thread, which is the actor's own, until the one after it."""
+        carried.set(None)
+        envelope = self._queue.get()
+        carried.set(brought_by(envelope, self.floor))
+        return envelope
 
     def empty(self) -> bool:
         """Whether nothing is in it."""

@@ -42,14 +42,6 @@ def transport(limits: httpx.Limits, verify: ssl.SSLContext) -> httpx.AsyncBaseTr
     import httpx  # noqa: PLC0415
     import httpx_aiohttp  # noqa: PLC0415
 
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=limits.max_connections or 0, keepalive_timeout=limits.keepalive_expiry, ssl=verify
-        )
-        return aiohttp.ClientSession(
-            connector=connector, trace_configs=[_traced(aiohttp)], cookie_jar=aiohttp.DummyCookieJar()
-        )
-
     @contextmanager
     def told_apart() -> Iterator[None]:
         try:
@@ -78,7 +70,16 @@ def transport(limits: httpx.Limits, verify: ssl.SSLContext) -> httpx.AsyncBaseTr
             response.stream = Stream(response.stream)
             return response
 
-    return Transport(verify=verify, limits=limits, client=session)
+    return Transport(verify=verify, limits=limits, client=lambda: _session(limits, verify, aiohttp))
+
+
+def _session(limits: httpx.Limits, verify: ssl.SSLContext, aiohttp: Any) -> Any:
+    connector = aiohttp.TCPConnector(
+        limit=limits.max_connections or 0, keepalive_timeout=limits.keepalive_expiry, ssl=verify
+    )
+    return aiohttp.ClientSession(
+        connector=connector, trace_configs=[_traced(aiohttp)], cookie_jar=aiohttp.DummyCookieJar()
+    )
 
 
 def _told_apart(error: httpx.TransportError, aiohttp: Any, httpx: Any) -> Exception | None:

@@ -11,7 +11,6 @@ import importlib
 import os
 import ssl
 from contextlib import suppress
-from typing import Literal
 
 from llm_actors.runtime import Future
 from llm_actors.runtime.computed import call_in_thread
@@ -21,19 +20,13 @@ from . import fast
 # What httpx (0.28) and httpcore (1.0) import as late as that. Should another release do without one of them, so do we.
 _LATER = ("httpcore", "anyio.streams.tls", "anyio._backends._asyncio")
 _LATER_FAST = ("aiohttp", "httpx_aiohttp")
-_stack: list[str] = ["auto"]
 
 _loading: dict[int, Future[None]] = {}  # by the number of the process: a forked copy has no thread that goes on with it
 
 
-def choose_stack(stack: Literal["auto", "httpx"]) -> None:
-    """For clients made from now on. `auto`: aiohttp moves the bytes where the extra `fast` is installed. `httpx`: httpx's own stack."""
-    _stack[:] = [stack]
-
-
 def uses_fast() -> bool:
-    """Whether clients that are made now use the extra `fast`."""
-    return _stack[0] == "auto" and fast.installed()
+    """Whether clients that are made now use the extra `fast`: where it is installed, but for `LLM_ACTORS_HTTP=httpx` in the environment."""
+    return os.environ.get("LLM_ACTORS_HTTP", "") != "httpx" and fast.installed()
 
 
 @functools.cache

@@ -129,6 +129,9 @@ PURE = (
     "llm_actors.chat.tool_round",
     "llm_actors.chat.failures",
     "llm_actors.chat.repetition",
+    "llm_actors.chat.scope",
+    "llm_actors.chat.budget",
+    "llm_actors.chat.estimate",
     "llm_actors.chat.history",
     "llm_actors.transport.retry",
 )
