@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .seams import Engine
     from .tools import ServerSideTool
 
+_NOT_WRITTEN = "the model's class has no execute(self, prompt, stream, response, conversation), with `key` behind it for a KeyModel"
+
 
 class AnyModel:
     """What all models share. Any thread."""
@@ -116,7 +118,7 @@ class Model(AnyModel, Prompting[Response]):
 
         (Typed so that a checker takes that signature, and KeyModel's with `key`, for an override.)
         """
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
 
 class KeyModel(Model):
@@ -133,7 +135,7 @@ class KeyModel(Model):
         key: str | None,
     ) -> Iterable[str | StreamEvent]:
         """Yields the answer: str, or StreamEvent. Write this in a subclass."""
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
 
 class AsyncModel(AnyModel, Prompting[AsyncResponse]):
@@ -171,7 +173,7 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
 
         (Typed so that a checker takes that signature, and KeyModel's with `key`, for an override.)
         """
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
     def __str__(self) -> str:
         return f"{type(self).__name__} (async): {self.model_id}"
@@ -191,4 +193,4 @@ class AsyncKeyModel(AsyncModel):
         key: str | None,
     ) -> AsyncIterator[str | StreamEvent]:
         """Yields the answer: str, or StreamEvent. Write this in a subclass."""
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
