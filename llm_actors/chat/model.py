@@ -84,7 +84,10 @@ class AnyModel:
 
 
 class Model(AnyModel, Prompting[Response]):
-    """A model whose responses block. Write `execute()` as a plain function or generator: it runs in a worker thread, never on the loop."""
+    """A model whose responses block. Any thread.
+
+    Write `execute()` as a plain function or generator: it runs in a worker thread, never on the loop.
+    """
 
     def conversation(
         self,
@@ -122,7 +125,7 @@ class Model(AnyModel, Prompting[Response]):
 
 
 class KeyModel(Model):
-    """A Model whose `execute()` also takes `key`."""
+    """A Model whose `execute()` also takes `key`. Any thread."""
 
     takes_key = True
 
@@ -139,7 +142,10 @@ class KeyModel(Model):
 
 
 class AsyncModel(AnyModel, Prompting[AsyncResponse]):
-    """A model whose responses are awaited. Write `execute()` as an async generator: it runs as a task on the conversation's loop."""
+    """A model whose responses are awaited. Any thread, any loop.
+
+    Write `execute()` as an async generator: it runs as a task on the conversation's loop.
+    """
 
     def conversation(
         self,
@@ -180,7 +186,7 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
 
 
 class AsyncKeyModel(AsyncModel):
-    """An AsyncModel whose `execute()` also takes `key`."""
+    """An AsyncModel whose `execute()` also takes `key`. Any thread."""
 
     takes_key = True
 

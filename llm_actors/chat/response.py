@@ -18,7 +18,7 @@ from .response_facts import ResponseFacts
 
 
 class AsyncResponse(ResponseFacts):
-    """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`."""
+    """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`. Any thread."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class AsyncResponse(ResponseFacts):
 
 
 class Response(ResponseFacts):
-    """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`."""
+    """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`. Any thread."""
 
     __slots__ = ()
 
