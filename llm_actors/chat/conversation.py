@@ -328,7 +328,7 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
 
 
 class AsyncConversation(AnyConversation[AsyncResponse]):
-    """A conversation whose responses are awaited. Made by `AsyncModel.conversation()`."""
+    """A conversation whose responses are awaited. Made by `AsyncModel.conversation()`. Any thread, any loop."""
 
     __slots__ = ()
     _view = AsyncResponse
@@ -354,7 +354,7 @@ class AsyncConversation(AnyConversation[AsyncResponse]):
 class Conversation(AnyConversation[Response]):
     """A conversation whose responses block the thread that reads them.
 
-    Made by `Model.conversation()`; its work is done on the background loop.
+    Made by `Model.conversation()`; its work is done on the background loop. Any thread.
     """
 
     __slots__ = ()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .seams import Engine
     from .tools import ServerSideTool
 
+_NOT_WRITTEN = "the model's class has no execute(self, prompt, stream, response, conversation), with `key` behind it for a KeyModel"
+
 
 class AnyModel:
     """What all models share. Any thread."""
@@ -89,7 +91,10 @@ class AnyModel:
 
 
 class Model(AnyModel, Prompting[Response]):
-    """A model whose responses block. Write `execute()` as a plain function or generator: it runs in a worker thread, never on the loop."""
+    """A model whose responses block. Any thread.
+
+    Write `execute()` as a plain function or generator: it runs in a worker thread, never on the loop.
+    """
 
     def conversation(
         self,
@@ -137,11 +142,11 @@ class Model(AnyModel, Prompting[Response]):
 
         (Typed so that a checker takes that signature, and KeyModel's with `key`, for an override.)
         """
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
 
 class KeyModel(Model):
-    """A Model whose `execute()` also takes `key`."""
+    """A Model whose `execute()` also takes `key`. Any thread."""
 
     takes_key = True
 
@@ -154,11 +159,14 @@ class KeyModel(Model):
         key: str | None,
     ) -> Iterable[str | StreamEvent]:
         """Yields the answer: str, or StreamEvent. Write this in a subclass."""
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
 
 class AsyncModel(AnyModel, Prompting[AsyncResponse]):
-    """A model whose responses are awaited. Write `execute()` as an async generator: it runs as a task on the conversation's loop."""
+    """A model whose responses are awaited. Any thread, any loop.
+
+    Write `execute()` as an async generator: it runs as a task on the conversation's loop.
+    """
 
     def conversation(
         self,
@@ -206,14 +214,14 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
 
         (Typed so that a checker takes that signature, and KeyModel's with `key`, for an override.)
         """
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
     def __str__(self) -> str:
         return f"{type(self).__name__} (async): {self.model_id}"
 
 
 class AsyncKeyModel(AsyncModel):
-    """An AsyncModel whose `execute()` also takes `key`."""
+    """An AsyncModel whose `execute()` also takes `key`. Any thread."""
 
     takes_key = True
 
@@ -226,4 +234,4 @@ class AsyncKeyModel(AsyncModel):
         key: str | None,
     ) -> AsyncIterator[str | StreamEvent]:
         """Yields the answer: str, or StreamEvent. Write this in a subclass."""
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Origin:
-    """What a log knows of its conversation."""
+    """What a log knows of its conversation. Any thread."""
 
     __slots__ = ()
 

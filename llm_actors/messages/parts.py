@@ -14,7 +14,7 @@ from .attachment import Attachment
 
 
 class Part(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True, gc=False):
-    """One piece of a message. The role lives on the message around it."""
+    """One piece of a message. The role lives on the message around it. Any thread."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON: `{"type": "text", "text": ...}`."""
@@ -94,7 +94,7 @@ _PART_TYPES = frozenset({"text", "reasoning", "tool_call", "tool_result", "attac
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A role (`user`, `assistant`, `system`, `tool`) and its parts. A value: equal when the content is equal."""
+    """A role (`user`, `assistant`, `system`, `tool`) and its parts. A value: equal when the content is equal. Any thread."""
 
     role: str
     parts: list[AnyPart]
@@ -140,20 +140,20 @@ def _normalize(items: tuple[Any, ...] | list[Any]) -> list[AnyPart]:
 
 
 def system(*items: Any, provider_metadata: dict[str, Any] | None = None) -> Message:
-    """A message of role `system`. Items: str, Attachment, Part, or lists of these; else `TypeError`."""
+    """A message of role `system`. Items: str, Attachment, Part, or lists of these; else `TypeError`. Any thread."""
     return Message("system", _normalize(items), provider_metadata)
 
 
 def user(*items: Any, provider_metadata: dict[str, Any] | None = None) -> Message:
-    """A message of role `user`. Items: str, Attachment, Part, or lists of these; else `TypeError`."""
+    """A message of role `user`. Items: str, Attachment, Part, or lists of these; else `TypeError`. Any thread."""
     return Message("user", _normalize(items), provider_metadata)
 
 
 def assistant(*items: Any, provider_metadata: dict[str, Any] | None = None) -> Message:
-    """A message of role `assistant`. Items: str, Attachment, Part, or lists of these; else `TypeError`."""
+    """A message of role `assistant`. Items: str, Attachment, Part, or lists of these; else `TypeError`. Any thread."""
     return Message("assistant", _normalize(items), provider_metadata)
 
 
 def tool_message(*items: Any, provider_metadata: dict[str, Any] | None = None) -> Message:
-    """A message of role `tool`, usually of ToolResultParts. Items: as for `user`."""
+    """A message of role `tool`, usually of ToolResultParts. Items: as for `user`. Any thread."""
     return Message("tool", _normalize(items), provider_metadata)

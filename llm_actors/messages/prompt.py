@@ -23,7 +23,7 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One prompt, copied at the call. Also the message that `conversation.ref.ask(Prompt("hi"), block=False)` takes.
 
     `text` is what the caller wrote; `prompt` and `system` join it with the fragments, as the peer does. `tools` hold Python
-    functions, so only a prompt without tools encodes to bytes; everything else in it does.
+    functions, so only a prompt without tools encodes to bytes; everything else in it does. Any thread.
     """
 
     text: str | None = None

@@ -42,6 +42,7 @@ class Actor(Life):
     """A `pykka.Actor` on an event loop. Hooks and handlers may be `def` or `async def`, and run on its loop.
 
     An actor started inside a running loop lives there, else on the process's background loop, which its first message makes.
+    Properties: any thread.
     """
 
     registered: ClassVar[bool] = True

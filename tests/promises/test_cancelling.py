@@ -220,7 +220,7 @@ async def forever() -> str:
     "phase", ["mailbox", "no answer", "stalled answer", "async tool", "sync tool", "hook", "prepare"]
 )
 def test_a_deadline_covers_the_whole_turn(server, pair, dress, run, phase):
-    """C6: A deadline covers the whole turn: waiting in the mailbox, waiting for a rate limit, model, tools."""
+    """C6: A deadline covers the whole turn: waiting in the mailbox, model, tools."""
     world = World(dress)
     held = Held()
 

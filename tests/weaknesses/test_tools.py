@@ -33,6 +33,7 @@ def test_w01_a_sync_tool_does_not_block_the_loop_nor_delay_async_siblings():
     assert outputs(model.asked[1]) == ["sync 0", "sync 1", "sync 2", "async"]
 
 
+@pytest.mark.timeout(120)
 def test_w01_three_sync_tools_that_sleep_take_the_time_of_one_and_stall_the_loop_under_20_ms():
     def sleeps(n: int) -> str:
         time.sleep(0.2)  # the tool of the promise
@@ -54,7 +55,7 @@ def test_w01_three_sync_tools_that_sleep_take_the_time_of_one_and_stall_the_loop
         return stall, time.perf_counter() - start, began[-1] - start
 
     seen = []
-    for _ in range(5):  # others use this machine too: a stall of ours (0.2 s) would be there each time
+    for _ in range(30):  # others use this machine too: a stall of ours (0.2 s) would be there each time
         seen.append(run(main))
         stall, seconds, late = seen[-1]
         if stall < 0.02 and seconds < 0.4 and late < 0.1:
