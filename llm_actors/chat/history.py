@@ -12,57 +12,24 @@ and the last result the entries alone would be invalid (C2), so the view answers
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from llm_actors.errors import DeadlineExceededError, LoopClosedError, ResponseCancelledError
-from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolResult, ToolResultPart, Usage
+from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolResult, ToolResultPart
 from llm_actors.messages.parts import AttachmentPart, TextPart
 
+from .history_entries import Answered, CallRecord, Interruption, Said, lean
 from .history_parts import distinct, placed
+
+__all__ = ["Answered", "CallRecord", "Interruption", "Said"]  # handed on; what else there is stands below
 
 OWN_METADATA = "llm_actors"
 """The key of our own marks in `provider_metadata`; no provider is sent it."""
 
 NOT_EXECUTED = "NotExecuted"
 """The `exception` of a result that stands for a call which was never run."""
-
-Interruption: TypeAlias = Literal["cancelled", "deadline", "failed", "loop closed"]
-
-
-class CallRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One model call, as far as a Response needs it later. Times: `started` ISO 8601 in UTC, `seconds` monotonic."""
-
-    id: str
-    prompt: str = ""
-    system: str = ""
-    model: str = ""
-    usage: Usage | None = None
-    started: str = ""
-    seconds: float = 0.0
-    stop_reason: str | None = None
-    request_id: str | None = None
-    resolved_model: str | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
-    cut_calls: tuple[ToolCall, ...] = ()
-    raw: dict[str, Any] | None = None
-
-
-class Said(msgspec.Struct, frozen=True, tag="said", gc=False):
-    """A system or user message of a turn."""
-
-    turn: str
-    message: Message
-
-
-class Answered(msgspec.Struct, frozen=True, tag="answered", gc=False):
-    """A model's output, and the record of the call. `interrupted`: it is what arrived before the turn ended."""
-
-    turn: str
-    messages: tuple[Message, ...]
-    record: CallRecord
-    interrupted: Interruption | None = None
 
 
 class Returned(msgspec.Struct, frozen=True, tag="returned", gc=False):
@@ -98,7 +65,7 @@ Entry: TypeAlias = Said | Answered | Returned | Withdrawn | Replaced
 class Link(msgspec.Struct, frozen=True):
     """One entry, and all before it."""
 
-    before: Link | None
+    before: Any  # another, or a lean one
     entry: Entry
 
 
@@ -120,7 +87,7 @@ class History:
 
     def append(self, entry: Entry) -> None:
         """Adds one entry. O(1)."""
-        self.head = Link(self.head, entry)
+        self.head = lean(self.head, entry) or Link(self.head, entry)
 
     def fork(self) -> History:
         """A history with the same past and a future of its own. O(1): the past is shared."""

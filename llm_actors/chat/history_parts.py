@@ -25,6 +25,14 @@ def placed(messages: Iterable[Message]) -> Iterator[Message]:
     file of another library) go into a tool message of their own: behind an assistant's, before a user's.
     """
     for message in messages:
+        if (
+            len(message.parts) == 1
+            and type(message.parts[0]) is TextPart
+            and message.parts[0].text
+            and message.role != "tool"
+        ):
+            yield message  # nine in ten are no more than this
+            continue
         parts = [part for part in message.parts if not _is_empty(part)]
         results = [part for part in parts if _is_our_result(part)]
         if message.role == "assistant":
@@ -65,6 +73,9 @@ def distinct(messages: list[Message]) -> list[Message]:
     made: list[Message] = []
     ids: list[str | None] = []
     for message in messages:
+        if len(message.parts) == 1 and type(message.parts[0]) is TextPart:
+            made.append(message)
+            continue
         if message.role == "tool":
             made.append(_under(message, iter(ids), ToolResultPart))
             continue

@@ -116,6 +116,34 @@ def test_results_go_behind_their_calls_in_call_order_and_their_files_behind_them
     assert files == Message("user", [AttachmentPart(picture)])
 
 
+def test_entries_come_out_as_they_went_in_those_that_are_kept_in_a_lean_form_too():
+    marked = {"x": {"y": 1}}
+    entries = [
+        Said("1", user("a")),
+        Said("1", Message("system", [TextPart("a", marked)])),
+        Said("1", Message("user", [TextPart("a")], marked)),
+        Said("1", user("a", "b")),
+        Said("1", user(llm.Attachment(content=b"x", type="image/png"))),
+        Answered("1", (assistant("b"),), CallRecord("r", prompt="a", seconds=1.5)),
+        Answered("1", (assistant("b"),), RECORD, "cancelled"),
+        Answered("1", (assistant("b"), assistant("c")), RECORD),
+        Answered("1", (user("b"),), RECORD),
+        Answered("1", (asked("a", text="b"),), RECORD),
+        Returned("1", result_part(ToolResult("tool", "c", tool_call_id="a"))),
+    ]
+    history = History()
+    for entry in entries:
+        history.append(entry)
+    assert history.entries() == entries
+
+
+def test_a_long_history_is_let_go_of_without_recursion():
+    history = History()
+    for number in range(200_000):
+        history.append(Said("1", user("a")) if number % 2 else Answered("1", (assistant("b"),), RECORD))
+    del history  # a crash of the interpreter, if it were
+
+
 # ---- repair ----------------------------------------------------------------------------------------------------------------
 
 

@@ -310,7 +310,7 @@ def test_a3_an_ask_pending_when_the_loop_ends_is_answered_as_it_ends():
 
 
 def test_a3_where_a_loop_is_closed_without_its_shutdown_pending_asks_are_answered_within_a_second():
-    """A3: ... or, where a loop is closed without its shutdown, within a second."""
+    """A3: ... one pending when the loop ends is answered as it ends, or, where a loop is closed without its shutdown, within a second."""
     seconds = [_seconds_until_told()]
     while seconds[-1] > 1.5 and len(seconds) < 5:  # a busy machine
         seconds.append(_seconds_until_told())
