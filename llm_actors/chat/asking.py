@@ -10,14 +10,17 @@ import msgspec
 from llm_actors.errors import OptionsError, options_error
 from llm_actors.messages import Attachment, Message, Options, Prompt, ToolResult
 
+from . import arguments
 from . import attachments as attachments_
 from .schema import decoder_for, schema_from
-from .scope import Moment, check_times
+from .scope import Moment
 from .sent_prompt import SentPrompt
 from .tools import ServerSideTool, resolve_tools
 
 if TYPE_CHECKING:
     from .model import AnyModel
+
+_TEXT = '"a text"'
 
 
 def ask(
@@ -43,36 +46,36 @@ def ask(
     """The prompt, checked against what the model can do.
 
     Raises OptionsError, AttachmentError, ValueError (schema, tools, server-side tools the model does not have), TypeError (`Invalid tool:
-    X`).
+    X`, and whatever is of a wrong type).
     """
     if isinstance(text, Prompt):
         return from_prompt(model, text)
-    found, files = _checked(model, tools, schema, attachments, (timeout, deadline))
+    found, files = _checked(model, tools, schema, attachments)
     said = Prompt(
-        text=text,
-        fragments=tuple(fragments or ()),
-        system_text=system,
-        system_fragments=tuple(system_fragments or ()),
+        text=arguments.text("prompt", text),
+        fragments=tuple(arguments.listed("fragments", fragments, str, _TEXT)),
+        system_text=arguments.text("system", system),
+        system_fragments=tuple(arguments.listed("system_fragments", system_fragments, str, _TEXT)),
         attachments=files,
-        given_messages=list(messages) if messages is not None else None,
+        given_messages=None if messages is None else arguments.listed("messages", messages, Message, 'llm.user("Hi")'),
         schema=schema_from(schema) if schema is not None else None,
         tools=list(found),
-        tool_results=list(tool_results or ()),
+        tool_results=arguments.listed("tool_results", tool_results, ToolResult, 'llm.ToolResult(name="f", output="x")'),
         stream=stream,
         hide_reasoning=hide_reasoning,
         chain=chain,
-        timeout=timeout,
-        deadline=deadline,
+        timeout=arguments.seconds("timeout", timeout),
+        deadline=arguments.moment("deadline", deadline),
     )
     return SentPrompt(said, options=_options(model, options, keywords or {}), tools=found, reader=_reader(schema))
 
 
 def _checked(
-    model: AnyModel, tools: Sequence[Any], schema: Any, given: Sequence[Attachment] | None, times: tuple[Any, Any]
+    model: AnyModel, tools: Sequence[Any], schema: Any, given: Sequence[Attachment] | None
 ) -> tuple[list[Any], list[Attachment]]:
-    """The tools and the files, once all is checked."""
-    found, files = resolve_tools(tools), list(given or ())
-    check_times(*times)
+    """The tools and the files, once it is sure that the model can do with them."""
+    found = resolve_tools(tools)
+    files = arguments.listed("attachments", given, Attachment, 'llm.Attachment(path="photo.png")')
     _check(model, found, schema, files)
     return found, files
 
