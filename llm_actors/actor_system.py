@@ -20,7 +20,7 @@ from llm_actors.chat import arguments
 from llm_actors.chat.budget import Budget
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.group import Group
-from llm_actors.chat.scope import Moment, check_times
+from llm_actors.chat.scope import NOTHING, Moment
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
@@ -57,9 +57,8 @@ class ActorSystem:
         self.tool_workers = arguments.count("tool_workers", tool_workers)
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
         self.chain_limit = arguments.limit("chain_limit", chain_limit) or 0
-        check_times(timeout, None)
-        self.timeout = timeout
-        self.budget = budget.named("the system") if budget is not None else None
+        self.timeout = arguments.seconds("timeout", timeout)
+        self.scope = NOTHING.under(budget, "the system")
         self.mailbox = arguments.count("mailbox", mailbox)
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)

@@ -43,7 +43,7 @@ class LoopEngine:
         self.failures = system.failures
         self.chain_limit = system.chain_limit
         self.timeout = system.timeout
-        self.budget = system.budget
+        self.scope = system.scope
         self.store = MemoryStore()
         self.clients = Clients(loop)
         self.pump = Pump(loop, self.clients)

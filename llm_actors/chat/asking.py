@@ -13,7 +13,7 @@ from llm_actors.messages import Attachment, Message, Options, Prompt, ToolResult
 from . import arguments
 from . import attachments as attachments_
 from .schema import decoder_for, schema_from
-from .scope import Moment, check_times
+from .scope import Moment
 from .sent_prompt import SentPrompt
 from .tools import ServerSideTool, resolve_tools
 
@@ -50,7 +50,7 @@ def ask(
     """
     if isinstance(text, Prompt):
         return from_prompt(model, text)
-    found, files = _checked(model, tools, schema, attachments, (timeout, deadline))
+    found, files = _checked(model, tools, schema, attachments)
     said = Prompt(
         text=arguments.text("prompt", text),
         fragments=tuple(arguments.listed("fragments", fragments, str, _TEXT)),
@@ -65,20 +65,17 @@ def ask(
         hide_reasoning=hide_reasoning,
         chain=chain,
         timeout=arguments.seconds("timeout", timeout),
-        deadline=deadline,
+        deadline=arguments.moment("deadline", deadline),
     )
     return SentPrompt(said, options=_options(model, options, keywords or {}), tools=found, reader=_reader(schema))
 
 
 def _checked(
-    model: AnyModel, tools: Sequence[Any], schema: Any, given: Sequence[Attachment] | None, times: tuple[Any, Any]
+    model: AnyModel, tools: Sequence[Any], schema: Any, given: Sequence[Attachment] | None
 ) -> tuple[list[Any], list[Attachment]]:
-    """The tools and the files, once all is checked."""
-    found, files = (
-        resolve_tools(tools),
-        arguments.listed("attachments", given, Attachment, 'llm.Attachment(path="photo.png")'),
-    )
-    check_times(*times)
+    """The tools and the files, once it is sure that the model can do with them."""
+    found = resolve_tools(tools)
+    files = arguments.listed("attachments", given, Attachment, 'llm.Attachment(path="photo.png")')
     _check(model, found, schema, files)
     return found, files
 

@@ -31,7 +31,7 @@ from .origin import Origin
 from .past import past_logs
 from .prompting import Prompting, R
 from .response import AsyncResponse, Response
-from .scope import NOTHING, Moment, check_times
+from .scope import NOTHING, Moment
 from .seams import WhenBusy, busy_policy, default_policy, mailbox_bound
 from .seat import Room, Seat
 from .tools import Toolbox, toolboxes_in
@@ -91,7 +91,6 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         single: bool = False,
     ) -> None:
         check_compaction(compaction, compact_at)
-        check_times(timeout, deadline)
         self.model = model
         self.name = name
         self.tools: list[Any] = arguments.listed("tools", tools, object, "a_function")
@@ -103,9 +102,9 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         self.compaction = compaction
         self.compact_at = compact_at
         self._id = id or current().new_id()
-        self.timeout = timeout
+        self.timeout = arguments.seconds("timeout", timeout)
         name = f"conversation {self._id}"
-        self.scope = NOTHING.until(deadline_at(deadline, name)).under(budget, name)
+        self.scope = NOTHING.until(deadline_at(arguments.moment("deadline", deadline), name)).under(budget, name)
         self._history = History()
         self._seat = Seat(self._history)
         self._unposted: list[PromptMail] = []

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from llm_actors.runtime import Actor, ActorRef, Future, PykkaRef, ThreadingActor, current, here, running
 from llm_actors.runtime.body import Task
 
+from . import arguments
 from .budget import Budget, Spent
 from .group_life import GroupLife
 from .members import Cast, Work
-from .scope import Moment, Scope, check_times
+from .scope import Moment, Scope
 from .seams import engine_of
 from .tool_outcome import is_async
 
@@ -54,7 +55,7 @@ class Group(GroupLife):
         trace: Mapping[str, str] | None = None,
         system: Any = None,
     ) -> None:
-        check_times(timeout, deadline)
+        timeout, deadline = arguments.seconds("timeout", timeout), arguments.moment("deadline", deadline)
         name = name or current().new_id()[-8:]
         own = Scope(priority=priority, tenant=tenant, trace=dict(trace or {})).under(budget, f"group {name!r}")
         super().__init__(system, name, own, timeout, deadline)

@@ -44,24 +44,37 @@ def enter_scope(scope: Scope) -> Generator[Scope, None, None]:
 
 def deadline_at(moment: Moment | None, owner: str = "") -> Deadline | None:
     """The deadline at this moment, by the clock of this thread."""
+    if moment is None:
+        return None
     clock = current()
     return at(moment, clock.monotonic(), clock.utcnow(), owner)
 
 
 def scope_of(said: Prompt, conversation: Branching[Any], budget: Budget | None) -> tuple[Scope, float | None]:
     """What a prompt that is sent here to this conversation is under; and from when on the system's timeout counts, if it does."""
-    now, name = current().monotonic(), f"conversation {conversation.id}"
-    limit = after(said.timeout, now)
-    if said.timeout is None:
-        limit = after(conversation.timeout, now, name)
-    own = NOTHING.until(limit).until(deadline_at(said.deadline)).under(budget, f"a prompt to {name}")
+    now, own = current().monotonic(), NOTHING
+    if said.timeout is not None:
+        own = own.until(after(said.timeout, now))
+    elif conversation.timeout is not None:
+        own = own.until(after(conversation.timeout, now, f"conversation {conversation.id}"))
+    if said.deadline is not None:
+        own = own.until(deadline_at(said.deadline))
+    if budget is not None:
+        own = own.under(budget, f"a prompt to conversation {conversation.id}")
     untimed = said.timeout is None and conversation.timeout is None
     return own.within(conversation.scope).within(current_scope()), now if untimed else None
 
 
-@contextlib.contextmanager
-def held(groups: tuple[Any, ...], log: EventLog) -> Generator[None, None, None]:
+def held(groups: tuple[Any, ...], log: EventLog) -> contextlib.AbstractContextManager[None]:
     """Has these groups take the turn of this log, before it is posted; not if that fails. Raises GroupEndedError."""
+    return _held(groups, log) if groups else _free
+
+
+_free = contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _held(groups: tuple[Any, ...], log: EventLog) -> Generator[None, None, None]:
     taken = []
     try:
         for group in groups:

@@ -92,9 +92,7 @@ class PromptMail:
         scope = self.scope
         if self.sent_at is not None:
             scope = scope.until(after(engine.timeout, self.sent_at, "the system"))
-        if engine.budget is not None:
-            scope = scope.within(Scope(budgets=(engine.budget,)))
-        self.scope = scope
+        self.scope = scope = scope.within(engine.scope)
         self.context.run(carried.set, scope.passed_on(conversation, self.log.id))
 
     def call_context(self, tool_call_id: str | None) -> Context:

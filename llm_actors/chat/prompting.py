@@ -111,8 +111,8 @@ class Prompting(Generic[R]):
         sent = ask(conversation.model, prompt, tools=offered, **asked)
         hooks = arguments.hook("before_call", before_call), arguments.hook("after_call", after_call)
         limit, boxes = arguments.limit("chain_limit", chain_limit), toolboxes_in(offered)
-        key = arguments.key(key)
-        return conversation.post(sent, boxes, key=key, detached=detached, limit=limit, hooks=hooks, budget=budget)
+        given: dict[str, Any] = {"key": arguments.key(key), "detached": detached, "budget": budget}
+        return conversation.post(sent, boxes, limit=limit, hooks=hooks, **given)
 
 
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:

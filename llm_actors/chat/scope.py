@@ -18,7 +18,6 @@ import msgspec
 
 from llm_actors.observe import Sender
 
-from . import arguments
 from .budget import Budget
 
 Moment: TypeAlias = datetime | float
@@ -76,10 +75,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             sender=self.sender or outer.sender,
         )
 
-    def under(self, budget: Budget | None, owner: str) -> Scope:
-        """The same, with this budget of this owner innermost."""
+    def under(self, budget: Any, owner: str) -> Scope:
+        """The same, with this budget of this owner innermost. Raises TypeError for what is no Budget."""
         if budget is None:
             return self
+        if not isinstance(budget, Budget):
+            msg = f"budget= takes a Budget, as in budget=llm.Budget(requests=10), not {budget!r}"
+            raise TypeError(msg)
         return msgspec.structs.replace(self, budgets=_together(self.budgets, (budget.named(owner),)))
 
     def shares_with(self, other: Scope) -> bool:
@@ -143,18 +145,3 @@ def at(moment: Moment | None, now: float, utcnow: datetime, owner: str = "") -> 
     if isinstance(moment, datetime):
         return Deadline(now + (moment - utcnow).total_seconds(), f"deadline of {moment.isoformat()}", owner)
     return Deadline(moment, "deadline", owner)
-
-
-def check_times(timeout: Any, deadline: Any) -> None:
-    """Raises ValueError or TypeError for what is no timeout, or no deadline. One that has passed is a deadline: the turn ends by it."""
-    arguments.seconds("timeout", timeout)
-    if isinstance(deadline, datetime):
-        if deadline.tzinfo is None:
-            msg = f"deadline as a datetime is aware (datetime.now(UTC) + ...), and {deadline!r} is not"
-            raise ValueError(msg)
-    elif deadline is not None and (not isinstance(deadline, int | float) or isinstance(deadline, bool)):
-        msg = f"deadline is an aware datetime, or seconds on the monotonic clock, not {deadline!r}"
-        raise TypeError(msg)
-    elif deadline is not None and math.isnan(deadline):
-        msg = "deadline is a point on the monotonic clock, not nan"
-        raise ValueError(msg)

@@ -17,11 +17,11 @@ from llm_actors.runtime import Loop, system_context, system_of
 if TYPE_CHECKING:
     from llm_actors.transport.pump import Pump
 
-    from .budget import Budget
     from .failures import Failures
     from .history import Entry
     from .model import AnyModel
     from .python_threads import ThreadPool
+    from .scope import Scope
     from .tool_pool import ToolPool
 
 
@@ -63,7 +63,7 @@ class Engine(Protocol):
     closed: bool
     chain_limit: int
     timeout: float | None
-    budget: Budget | None
+    scope: Scope
 
     def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
         """The model of this id or alias, in the dress (async or sync) of the other where there is one. Raises UnknownModelError."""

@@ -419,6 +419,24 @@ def test_a_users_actor_sends_prompts_under_the_scope_of_the_mail_it_works_on(kin
     assert by_response[inner.id].parent.tool_call_id is not None
 
 
+def test_a_prompt_that_comes_as_a_message_inherits_from_who_sent_it(started):
+    async def main():
+        conversation = Says("a").conversation()
+
+        async def asks() -> str:
+            response = await conversation.ref.ask(llm.Prompt("inner"), block=False)
+            return await response.text()
+
+        with llm.enter_scope(OUTER):
+            response = Asks("asks").chain("outer", tools=[asks])
+        await response
+
+    run(main())
+    outer, inner = started
+    assert inner.parent.response == outer.response
+    assert inner.tenant == "acme"
+
+
 def test_a_callback_is_under_the_scope_of_its_registration_not_of_the_turn(started):
     async def main():
         with llm.enter_scope(OUTER):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_actors.chat.scope import NOTHING, Deadline, Scope, after, at, check_times, earliest
+from llm_actors.chat.arguments import moment
+from llm_actors.chat.scope import NOTHING, Deadline, Scope, after, at, earliest
 from llm_actors.observe import Sender
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -57,28 +58,21 @@ def test_a_deadline_says_which_it_is(deadline, text):
     assert str(deadline) == text
 
 
-@pytest.mark.parametrize("timeout", [0, -1, -math.inf, math.nan])
-def test_a_timeout_that_is_none_is_no_timeout(timeout):
-    with pytest.raises(ValueError, match="more than 0"):
-        check_times(timeout, None)
-
-
-@pytest.mark.parametrize("timeout", ["3", True, timedelta(seconds=3)])
-def test_a_timeout_is_a_number(timeout):
-    with pytest.raises(TypeError, match="a number"):
-        check_times(timeout, None)
-
-
-def test_a_deadline_without_a_time_zone_is_refused():
+def test_what_is_no_deadline_is_refused():
     with pytest.raises(ValueError, match="aware"):
-        check_times(None, datetime(2026, 1, 1))  # noqa: DTZ001 - that is the fault
+        moment("deadline", datetime(2026, 1, 1))  # noqa: DTZ001 - that is the fault
     with pytest.raises(ValueError, match="nan"):
-        check_times(None, math.nan)
+        moment("deadline", math.nan)
     for wrong in ("soon", True, timedelta(seconds=1)):
         with pytest.raises(TypeError, match="monotonic"):
-            check_times(None, wrong)
-    check_times(1, -5.0)
-    check_times(math.inf, NOON)
+            moment("deadline", wrong)
+    for right in (None, NOON, -5.0, math.inf):
+        assert moment("deadline", right) == right
+
+
+def test_what_is_no_budget_is_refused():
+    with pytest.raises(TypeError, match=r"llm.Budget\(requests=10\)"):
+        NOTHING.under(10, "the prompt")
 
 
 @given(scopes, scopes)
