@@ -88,7 +88,6 @@ def endpoint(
     """
     check_texts(model_id=model_id)
     where = _where(base_url, server, headers, organization, query, extra_body, timeouts_of(timeout), limits, client)
-    able: tuple[Any, ...] = (supports_schema, supports_tools, can_stream, context_size)
     pair = wire_pair(
         model_id,
         provider=provider_of(wire, urlsplit(base_url).netloc or model_id, dialect),
@@ -98,7 +97,7 @@ def endpoint(
         key_env_var=key_env_var,
         key=key,
         attachment_types=frozenset(attachment_types),
-        **dict(zip(_ABILITIES, able, strict=True)),
+        **dict(zip(_ABILITIES, (supports_schema, supports_tools, can_stream, context_size), strict=True)),
     )
     return pair_of(pair, aliases=aliases, available=available)
 
