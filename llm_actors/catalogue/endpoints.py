@@ -87,17 +87,19 @@ def endpoint(
     neither shows a key or a header's value. Nothing is connected yet.
     """
     check_texts(model_id=model_id)
-    where = _where(base_url, server, headers, organization, query, extra_body, timeouts_of(timeout), limits, client)
+    able: Any = dict(zip(_ABILITIES, (supports_schema, supports_tools, can_stream, context_size), strict=True))
     pair = wire_pair(
         model_id,
         provider=provider_of(wire, urlsplit(base_url).netloc or model_id, dialect),
-        endpoint=where,
+        endpoint=_where(
+            base_url, server, headers, organization, query, extra_body, timeouts_of(timeout), limits, client
+        ),
         wire_id=wire_id,
         needs_key=needs_key,
         key_env_var=key_env_var,
         key=key,
         attachment_types=frozenset(attachment_types),
-        **dict(zip(_ABILITIES, (supports_schema, supports_tools, can_stream, context_size), strict=True)),
+        **able,
     )
     return pair_of(pair, aliases=aliases, available=available)
 
