@@ -45,7 +45,7 @@ def provider_of(wire: str, name: str, dialect: Any = None) -> Provider:
     return WIRES[wire](name, dialect)
 
 
-_ABILITIES = ("supports_schema", "supports_tools", "can_stream", "context_size")
+_ABILITIES = ("attachment_types", "supports_schema", "supports_tools", "can_stream", "context_size")
 
 
 def endpoint(
@@ -87,19 +87,18 @@ def endpoint(
     neither shows a key or a header's value. Nothing is connected yet.
     """
     check_texts(model_id=model_id)
-    able: Any = dict(zip(_ABILITIES, (supports_schema, supports_tools, can_stream, context_size), strict=True))
+    where = _where(base_url, server, headers, organization, query, extra_body, timeouts_of(timeout), limits, client)
+    able = (frozenset(attachment_types), supports_schema, supports_tools, can_stream, context_size)
+    abilities: Any = dict(zip(_ABILITIES, able, strict=True))
     pair = wire_pair(
         model_id,
         provider=provider_of(wire, urlsplit(base_url).netloc or model_id, dialect),
-        endpoint=_where(
-            base_url, server, headers, organization, query, extra_body, timeouts_of(timeout), limits, client
-        ),
+        endpoint=where,
         wire_id=wire_id,
         needs_key=needs_key,
         key_env_var=key_env_var,
         key=key,
-        attachment_types=frozenset(attachment_types),
-        **able,
+        **abilities,
     )
     return pair_of(pair, aliases=aliases, available=available)
 
