@@ -88,8 +88,7 @@ def endpoint(
     """
     check_texts(model_id=model_id)
     where = _where(base_url, server, headers, organization, query, extra_body, timeouts_of(timeout), limits, client)
-    able = (frozenset(attachment_types), supports_schema, supports_tools, can_stream, context_size)
-    abilities: Any = dict(zip(_ABILITIES, able, strict=True))
+    able: list[Any] = [frozenset(attachment_types), supports_schema, supports_tools, can_stream, context_size]
     pair = wire_pair(
         model_id,
         provider=provider_of(wire, urlsplit(base_url).netloc or model_id, dialect),
@@ -98,7 +97,7 @@ def endpoint(
         needs_key=needs_key,
         key_env_var=key_env_var,
         key=key,
-        **abilities,
+        **dict(zip(_ABILITIES, able, strict=True)),
     )
     return pair_of(pair, aliases=aliases, available=available)
 
