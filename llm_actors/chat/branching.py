@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _KEPT = (
-    "name",
     "tools",
     "before_call",
     "after_call",
@@ -80,14 +79,14 @@ class Branching(Generic[R]):
     ) -> Self:
         """A new conversation with the same past, in O(1): all that was said until now, or with `at` until right after that response.
 
-        Model, tools, hooks and limits are those of this one unless others are given (`tools=[]`: none). `at` is a response of this
-        conversation that has ended, or one of its `responses` (of a round that asked for tools: the calls are open). Raises ValueError
-        for another one.
+        Model, tools, hooks and limits are those of this one unless others are given (`tools=[]`: none); the name is not. `at` is a
+        response of this conversation that has ended, or one of its `responses` (of a round that asked for tools: the calls are open).
+        Raises ValueError for another one.
         """
         given = dict(locals())
         history = settled(self._history) if at is None else self._history_at(at)
         settings = {setting: getattr(self, setting) if given[setting] is None else given[setting] for setting in _KEPT}
-        fork = self._made(model or self.model, id=id, **settings)
+        fork = self._made(model or self.model, id=id, name=name, **settings)
         fork._history.head = history.head  # noqa: SLF001 - another one of these
         return fork
 

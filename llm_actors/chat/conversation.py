@@ -32,7 +32,7 @@ from .past import past_logs
 from .prompting import Prompting, R
 from .response import AsyncResponse, Response
 from .scope import NOTHING, Moment
-from .seams import WhenBusy, busy_policy, default_policy, mailbox_bound
+from .seams import WhenBusy, busy_policy, default_policy, find_model, mailbox_bound
 from .seat import Room, Seat
 from .tools import Toolbox, toolboxes_in
 
@@ -184,11 +184,15 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         }
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any], *, model: AnyModel, **more: Any) -> Self:
-        """The conversation that `to_dict()` wrote, to go on with `model`; or the one that a response ends, as its `to_dict()` wrote it."""
+    def from_dict(cls, plain: Mapping[str, Any], *, model: AnyModel | None = None, **more: Any) -> Self:
+        """The conversation that `to_dict()` wrote, to go on with `model` (left out: the one named there); `more`: as for a new one.
+
+        Also the one that a response ends, as its `to_dict()` wrote it, here or in the peer. Raises UnknownModelError, ValueError.
+        """
         asked: Mapping[str, Any] = plain.get("prompt") or {}  # only a response has it
         own: dict[str, Any] = {} if asked else {"id": plain.get("id"), "name": plain.get("name")}
-        conversation = cls(model, **{**own, **more})
+        used = model or find_model(plain["model"], is_async=cls._view is AsyncResponse)
+        conversation = cls(used, **{**own, **more})
         messages = [*asked.get("messages", ()), *plain.get("messages", ())]
         said = tuple([Message.from_dict(message) for message in messages])
         if said:

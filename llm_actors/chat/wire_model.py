@@ -98,6 +98,7 @@ def wire_pair(
     supports_schema: bool = False,
     supports_tools: bool = False,
     can_stream: bool = True,
+    context_size: int | None = None,
 ) -> tuple[Model, AsyncModel]:
     """The two dresses of one model of a wire protocol. `wire_id`: its name on the wire, if it is another."""
     attributes: dict[str, Any] = {
@@ -112,6 +113,7 @@ def wire_pair(
         "supports_schema": supports_schema,
         "supports_tools": supports_tools,
         "can_stream": can_stream,
+        "context_size": context_size,
         "Options": provider.options,
     }
     pair = (WireModel(), AsyncWireModel())

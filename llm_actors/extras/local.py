@@ -20,6 +20,7 @@ from llm_actors.providers.protocol import Server, Timeouts
 
 from . import weights
 from .local_engine import Engine, engine_of
+from .local_process import Settings
 
 PREFIX = "local:"
 """What follows it in a model id is the path of a GGUF file."""
@@ -99,4 +100,5 @@ def register(register_model: Callable[..., Any], register_prefix: Callable[[str,
 
 
 def _model(model_id: str, wire_id: str, server: Server, **what: Any) -> ModelWithAliases:
-    return endpoint(model_id, server=server, wire_id=wire_id, timeout=_TIMEOUTS, attachment_types=frozenset(), **what)
+    known: dict[str, Any] = {"timeout": _TIMEOUTS, "attachment_types": frozenset(), "context_size": Settings.context}
+    return endpoint(model_id, server=server, wire_id=wire_id, **known, **what)

@@ -50,8 +50,10 @@ def test_a_fork_has_the_same_past_and_a_future_an_id_and_an_actor_of_its_own(dre
         world = World(dress)
         conversation = speaker(dress, "a").conversation(tools=[add], chain_limit=7, when_busy="reject")
         await world.text(conversation.prompt("one"))
+        conversation.name = "original"
         fork = conversation.fork()
         assert type(fork) is type(conversation)
+        assert fork.name is None  # it names one conversation
         assert fork.id != conversation.id
         assert (fork.model, fork.tools, fork.chain_limit, fork.when_busy) == (conversation.model, [add], 7, "reject")
         await world.text(conversation.prompt("two"))

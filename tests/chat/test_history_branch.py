@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_actors.chat.history import Answered, CallRecord, History, Replaced, Returned, Said, Withdrawn, not_run
+from llm_actors.chat.errand import Merging
+from llm_actors.chat.history import Answered, CallRecord, History, Replaced, Returned, Said, Withdrawn, not_run, repair
 from llm_actors.chat.history_branch import said_since, settled, unheard
 from llm_actors.messages import Message, ToolCall
 from llm_actors.messages.parts import ToolCallPart, ToolResultPart, assistant, user
@@ -152,3 +153,44 @@ def test_whatever_was_said_a_fork_is_valid_and_its_place_is_in_the_past(before, 
         links.append(link)
         link = link.before
     assert place.head is None or any(place.head is one for one in links)
+
+
+# ---- merging
+
+
+def told(turn, *texts):
+    """Entries of a conversation that asks and is answered, with a tool call and its result where a text says so."""
+    found = []
+    for text in texts:
+        found.append(said(turn, text))
+        if text == "tool":
+            call = ToolCall("tool", {}, f"{turn}-call")
+            found += [answered(turn, call), result(turn, call)]
+        if text == "open":
+            found.append(answered(turn, ToolCall("tool", {}, f"{turn}-open")))
+        else:
+            found.append(answered(turn, text=f"re {text}"))
+    return found
+
+
+words = st.lists(st.sampled_from(["a", "b", "tool"]), max_size=3)
+
+
+@settings(max_examples=200)
+@given(words, words, words, words, st.booleans())
+def test_whatever_was_said_merging_keeps_all_of_it_in_order_valid_and_once(past, here, there, elsewhere, is_open):
+    trunk = history_of(*told("0", *past, *(["open"] if is_open else [])))
+    one, two = trunk.fork(), trunk.fork()
+    for history, turn, texts in ((trunk, "1", here), (one, "2", there), (two, "3", elsewhere)):
+        for entry in told(turn, *texts):
+            history.append(entry)
+    for fork in (one, two, one):
+        errand = Merging(said_since(fork, trunk))
+        for entry in errand.entries(trunk, "merge"):
+            trunk.append(entry)
+        check_valid(repair(errand.messages))
+    check_valid(trunk.messages())
+    asked = [message.text for message in trunk.messages() if message.role == "user"]
+    assert asked == [*past, *(["open"] if is_open else []), *here, *there, *elsewhere]
+    results = [part.output for message in trunk.messages() for part in message.parts if type(part) is ToolResultPart]
+    assert results.count("ok") == [*past, *here, *there, *elsewhere].count("tool")

@@ -134,6 +134,10 @@ def test_the_model_is_found_by_its_name_unless_one_is_given(dress):
     assert isinstance(model, llm.AsyncModel if dress == "async" else llm.Model)
     with pytest.raises(llm.UnknownModelError):
         kind.from_dict({**plain, "model": "nobody/knows"})
+    of = llm.AsyncConversation if dress == "async" else llm.Conversation
+    assert isinstance(of.from_dict(plain).model, type(model))
+    with pytest.raises(llm.UnknownModelError):
+        of.from_dict({**plain, "model": "nobody/knows"})
 
 
 @pytest.mark.parametrize(
