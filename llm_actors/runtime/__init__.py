@@ -10,7 +10,7 @@ from .actor import Actor
 from .binding import Binding
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
-from .future import Future, Waiting, waiting
+from .future import Future, waiting
 from .loop import (
     Loop,
     Timer,
@@ -25,6 +25,7 @@ from .loop import (
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
 from .ref import ActorRef, ask
 from .threading_actor import ThreadingActor
+from .unit import Unit
 
 __all__ = [
     "Actor",
@@ -41,7 +42,7 @@ __all__ = [
     "ThreadingActor",
     "Timeout",
     "Timer",
-    "Waiting",
+    "Unit",
     "WhenFull",
     "ask",
     "background",
