@@ -9,8 +9,7 @@ import pytest
 
 from llm_actors.errors import BlocksLoopWarning, DeadlockError
 from llm_actors.runtime import Timeout, ask, future, waiting
-
-from .peers import WAIT, Blunt, Peer, acquainted, blocks_on, blunt, passes_on, run
+from tests.runtime.peers import WAIT, Blunt, Peer, acquainted, blocks_on, blunt, passes_on, run
 
 # ---- circles ----------------------------------------------------------------------------------------------------------------
 

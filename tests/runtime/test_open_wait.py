@@ -8,8 +8,7 @@ import pytest
 
 from llm_actors.errors import DeadlockError
 from llm_actors.runtime import Future, Timeout, Unit, ask, open_wait, waiting
-
-from .peers import WAIT, Blunt, Peer, acquainted, blunt, passes_on, run
+from tests.runtime.peers import WAIT, Blunt, Peer, acquainted, blunt, passes_on, run
 
 # ---- how a wait ends --------------------------------------------------------------------------------------------------------
 
