@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from typing import Any
 
 import llm_actors as llm
 from llm_actors.chat.script_model import script_pair
@@ -13,16 +14,20 @@ _ids = itertools.count()
 
 
 def play(request):
-    """`call f g` calls these tools and then answers `f=... g=...`; anything else is answered `heard ...`."""
+    """`call f g:7` calls these tools, g with `number=7`, and then answers `f=... g=...`; anything else is answered `heard ...`."""
     last = request.messages[-1]
     results = [part for part in last.parts if isinstance(part, ToolResultPart)]
     words = last.text.split()
     if results:
         return said(" ".join(f"{part.name}={part.output}" for part in results))
     if words[:1] == ["call"]:
-        calls = [ToolCall(name, {}, f"c{next(_ids)}") for name in words[1:]]
+        calls = [called(*word.split(":")) for word in words[1:]]
         return Script([], RoundResult(tool_calls=calls, messages=assemble([], calls), stop_reason="tool_calls"))
     return said(f"heard {last.text}")
+
+
+def called(name, number=None):
+    return ToolCall(name, {} if number is None else {"number": int(number)}, f"c{next(_ids)}")
 
 
 def said(text):
@@ -30,7 +35,7 @@ def said(text):
 
 
 SYNC, ASYNC = script_pair("circles", play)
-MODELS = {"sync": SYNC, "async": ASYNC}
+MODELS: dict[str, Any] = {"sync": SYNC, "async": ASYNC}
 DEADLOCK = "this wait would never end"
 
 

@@ -245,7 +245,7 @@ def test_a_conversation_and_actors_of_the_users(dress):
             return await ask(ref, "hi")
 
         def plain() -> str:
-            return ref.ask("hi", timeout=WAIT)
+            return str(ref.ask("hi", timeout=WAIT))
 
         tool = llm.Tool.function(native if dress == "async" else plain, name="on")
         made.append(MODELS[dress].conversation(tools=[tool]))
@@ -287,7 +287,7 @@ def test_a_blocked_notebook_is_part_of_the_circle():
         ref = Here.start()
 
         def on() -> str:
-            return ref.ask("hi", timeout=WAIT)
+            return str(ref.ask("hi", timeout=WAIT))
 
         answer = SYNC.conversation(tools=[on]).chain("call on").text()
         assert deadlocks(answer) == 1

@@ -126,7 +126,7 @@ def test_actors_on_two_loops_in_a_circle_that_closes_from_both_sides_at_once():
 def test_a_stop_that_waits_for_who_waits_for_it():
     async def main():
         class Last(Peer):
-            async def on_stop(self):
+            async def on_stop(self) -> None:  # type: ignore[override]
                 with pytest.raises(DeadlockError) as caught:
                     await self.friends["b"].ask("too late", block=False)
                 told.append(caught.value)

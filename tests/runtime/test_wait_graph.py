@@ -154,7 +154,7 @@ def test_circles_are_found_exactly_where_trying_every_set_of_nodes_finds_them(no
             assert set(found) <= stuck
             assert len(set(found)) == len(found)
             for node, following in zip(found, [*found[1:], start], strict=True):
-                assert following in node.looks[0]
+                assert following in node.needs()
 
 
 def test_a_long_chain_is_walked_without_recursion():
