@@ -40,6 +40,16 @@ def program(chance: random.Random, level: int, count: int, *, depth: int = 4) ->
     return steps
 
 
+def wild(chance: random.Random, count: int, *, depth: int = 3) -> list[Step]:
+    """A program that may have any number of circles."""
+    steps: list[Step] = []
+    for _ in range(chance.choice([0, 1, 1, 2]) if depth else 0):
+        steps.append(
+            Step(chance.choice([*WAYS, "forget"]), chance.randrange(count), wild(chance, count, depth=depth - 1))
+        )
+    return steps
+
+
 def planted(chance: random.Random, count: int) -> tuple[int, list[Step]]:
     """A unit, and a program for it that leads back to one of those that wait."""
     path = sorted(chance.sample(range(count), chance.randint(1, count)))
@@ -116,18 +126,27 @@ class Scene:
             self.told.append(error)
 
     async def all_ended(self) -> None:
-        """Waits for what nobody waited for."""
-        while self.left:
-            await self.left.pop()
+        """Waits for what nobody waited for, and for what was asked by those who were then told not to wait."""
+        known = -1
+        while known != len(self.programs):
+            known = len(self.programs) + len(self.units)
+            while self.left:
+                await self.left.pop()
+            for unit in self.units:
+                await unit.begin(self.sent([])).awaited()
 
     async def play(self, target: int, steps: list[Step]) -> list[llm.DeadlockError]:
         """Sends one program from outside, and waits until all has ended; gives who was told."""
         async with asyncio.timeout(WAIT):
             await self.asked(Step("ask", target, steps))
             await self.all_ended()
-            for unit in self.units:
-                await unit.begin(self.sent([])).awaited()
         return self.told
+
+    async def play_all(self, roots: list[tuple[int, list[Step]]]) -> list[llm.DeadlockError]:
+        """The same for several programs that are sent at once."""
+        async with asyncio.timeout(WAIT):
+            await asyncio.gather(*[self.asked(Step("ask", target, steps)) for target, steps in roots])
+        return await self.play(0, [])
 
     def close(self) -> None:
         for unit in self.units:
@@ -183,7 +202,7 @@ class AsyncChat:
         async def work(number: int) -> str:
             return await scene.run(scene.programs[number])
 
-        self.conversation: Any = ASYNC.conversation(tools=[work])  # type: ignore[attr-defined]
+        self.conversation: Any = ASYNC.conversation(tools=[work])
 
     def begin(self, number: int) -> Answer:
         response = self.conversation.chain(f"call work:{number}")
@@ -202,7 +221,7 @@ class SyncChat(AsyncChat):
         def work(number: int) -> str:
             return scene.run_blocking(scene.programs[number])
 
-        self.conversation = SYNC.conversation(tools=[work])  # type: ignore[attr-defined]
+        self.conversation = SYNC.conversation(tools=[work])
 
 
 KINDS: dict[str, Any] = {"loop": OnLoop, "thread": InThread, "async": AsyncChat, "sync": SyncChat}
