@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_actors.errors import DeadlockError, LoopClosedError
 
-from .clock import lent
 from .holding_up import holds_up
 from .loop import Loop, of
 from .unit import BlockedLoop, Unit
@@ -88,8 +87,7 @@ class OpenWait:
         own = unit is not None and unit.place == threading.get_ident()
         if inside is not None:
             own = own or (unit is not None and unit.place is not None and unit.place is asyncio.current_task(inside))
-            if lent.loop is None:  # a virtual loop goes on
-                units = (*units, BlockedLoop.of(of(inside)))
+            units = (*units, BlockedLoop.of(of(inside)))
         return cls(future, sleeper, units, None, own=own) if units else None
 
     # ---- where it waits ---------------------------------------------------------------------------------------------
