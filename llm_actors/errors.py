@@ -32,6 +32,7 @@
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
     |   |-- ConversationBusyError           a turn has not ended, and the conversation takes no prompt meanwhile (`when_busy="reject"`)
     |   |-- GroupEndedError                 started in a group that has ended, or is being cancelled (RuntimeError)
+    |   |-- DeadlockError                   a wait that could only end by itself: `chain` says who waits for whom (RuntimeError)
     |   |-- BlockingWaitError               a blocking wait on the thread that has to do the work: await it (RuntimeError)
     |   |-- AsyncioOnlyError                called under trio or another runner (RuntimeError)
     |   `-- ToolStuckError                  a tool was not called: earlier calls of it hang in their threads (RuntimeError)
@@ -247,6 +248,18 @@ class GroupEndedError(ActorError, RuntimeError):
 
 class BlockingWaitError(ActorError, RuntimeError):
     """A blocking wait on the thread of the loop that has to do the work would never end: await it instead."""
+
+
+class DeadlockError(ActorError, RuntimeError):
+    """A wait that would close a circle of waits: what it waits for waits, over however many steps, for the one who waits.
+
+    Raised before the wait begins, also where it has a time limit. `chain`: who waits, each for the next and the last for the first.
+    What was asked stays asked: a prompt whose `text()` raises this is answered when its turn comes, unless it is cancelled.
+    """
+
+    def __init__(self, message: str, chain: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.chain = chain
 
 
 class BlocksLoopWarning(RuntimeWarning):

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from llm_actors.runtime import Future
 
     from .conversation_actor import ConversationActor
+    from .log_wait import AtWork
     from .model import AnyModel
     from .sent_prompt import SentPrompt
 
@@ -262,6 +263,7 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             mail.when_busy = "queue"
         if mail.steers:
             return
+        mail.log.takes_over = mail.when_busy == "replace"
         if mail.when_busy == "reject" and not self._seat.claim(mail.log):
             text = f"conversation {self._id} is busy"
             msg = f"{text}: wait for its response, steer() it, or make the conversation with another when_busy"
@@ -290,6 +292,10 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         if self._unposted:
             self._deliver_to(self._loop() or background())
 
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does. Any thread."""
+        return self._seat.at_work_on(log)
+
     def lost(self) -> None:
         """The loop is closed: ends all turns that were on it."""
         self._seat.lost()
@@ -305,6 +311,8 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
     ) -> Future[list[EventLog]] | None:
         """The same; gives a future of the logs of the turns that are still ending, None when there can't be any."""
         error = error or ResponseCancelledError("the conversation was cancelled")
+        if log is not None and not given_up:
+            log.told_to_end = True
         self._seal_unposted(log, error)
         return self._seat.cancel(log.id if log is not None else None, error, given_up=given_up)
 

@@ -26,6 +26,7 @@ from .failures import FailureTable, compacting_rows
 from .history import History
 from .history_size import size
 from .live_turn import LiveTurn, PromptMail
+from .log_wait import AtWork
 from .tool_run import ToolRun
 from .turn import Turn
 from .turn_mail import Begin, Cancel, Steer, Unsteer
@@ -59,6 +60,7 @@ class ConversationActor(ConversationWork):
     """See the head of this file. Held by its conversation's handle, and by the engine while it has a turn."""
 
     registered = False
+    _actor_waits = False
     keeps_context = False  # each prompt brings its own
     broken = False  # it failed: the next prompt makes another, with the same history
 
@@ -304,6 +306,15 @@ class ConversationActor(ConversationWork):
                 one.leader = None
             self._queue[:0] = left
         self._begin_next()
+
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does; None where none stands before it. Any thread."""
+        running, live = self._running, self._lives.get(log.id)
+        if live is not None and live.leader is not None:
+            return AtWork(live.leader, live in live.leader.voices)
+        if running is None or (live is None and log.takes_over):
+            return None
+        return AtWork(running, running is live)
 
     def abandon(self, error: BaseException | None = None) -> None:
         """Ends every turn without waiting for anything, so that the history can go on elsewhere. Any thread, once the loop is closed."""

@@ -28,6 +28,7 @@ from llm_actors.runtime import Future, Loop
 
 from .arrivals import Arrivals
 from .history import CallRecord, History
+from .log_wait import LogWait
 
 if TYPE_CHECKING:
     from .callbacks import Callback
@@ -74,6 +75,8 @@ class EventLog(Arrivals):
         "seconds",
         "started",
         "subscribers",
+        "takes_over",
+        "told_to_end",
     )
 
     def __init__(
@@ -96,6 +99,10 @@ class EventLog(Arrivals):
         self.loop: Loop | None = None
         self.error: BaseException | None = None
         self.sealed = self.released = self.read = False
+        self.told_to_end = False
+        """A cancel is on its way to it."""
+        self.takes_over = False
+        """Its prompt ends the turn that runs (`when_busy="replace"`)."""
         self.records: list[CallRecord] = []
         self.messages: list[Message] = []
         self.history: History | None = None
@@ -159,7 +166,7 @@ class EventLog(Arrivals):
         self.deliver()
         if len(self) > number or self.sealed or self.over():
             return None
-        waiter: Future[None] = Future(self.loop)
+        waiter = LogWait(self, more=True)
         self._waiters.append(waiter)
         if len(self) > number or self.sealed:
             _wake(waiter)
@@ -170,7 +177,7 @@ class EventLog(Arrivals):
         self.deliver()
         if self.over():
             return None
-        waiter: Future[None] = Future(self.loop)
+        waiter = LogWait(self, more=False)
         self._end_waiters.append(waiter)
         if self.over():
             _wake(waiter)

@@ -10,11 +10,13 @@ from .history import Answered, Entry, Returned, raw_messages
 from .scope import Scope, after
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextvars import Context
 
     from llm_actors.messages import Item, Message, Secret
     from llm_actors.providers.protocol import Flight
     from llm_actors.runtime import Clock
+    from llm_actors.runtime.wait_graph import Node
 
     from .compaction import Compacts
     from .errand import Errand
@@ -178,6 +180,30 @@ class LiveTurn:
         self.log.write(items)
         for voice in self.voices:
             voice.log.write(items)
+
+    # ---- as a node of the graph of waits (runtime/wait_graph.py): its end; any thread -----------------------------------
+
+    either = False
+
+    def needs(self) -> Sequence[Node]:
+        """The users' code that it waits for; nothing once it ends, as that is told to end then."""
+        if self.turn.state in ("stopping", "closing", "over"):
+            return ()
+        code = getattr(self.flight, "code", None)
+        return [*self.jobs.values(), *([] if code is None else [code])]
+
+    def outstanding(self) -> Sequence[Node]:
+        """The code that runs for it, where nothing else can happen in it before some of that has ended or told of its progress."""
+        if self.turn.state == "calling":
+            code = getattr(self.flight, "code", None)
+            return [] if code is None else [code]
+        jobs: list[Any] = [self.jobs.get(call) for call in self.turn.outstanding()]
+        return [] if None in jobs else jobs
+
+    def label(self) -> str:
+        """Its conversation."""
+        name = getattr(self.sent.conversation, "name", None)
+        return f"conversation {self.turn.plan.conversation}{f' {name!r}' if name else ''}"
 
     def output(self, voice: LiveTurn) -> list[Message]:
         """What the turn added to the conversation, for itself or since it took this voice; prompts left out."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .event_log import EventLog
+    from .log_wait import AtWork
 
 
 class Origin:
@@ -19,6 +20,10 @@ class Origin:
 
     def cancel(self, log: EventLog, error: BaseException, *, given_up: bool = False) -> None:
         """Ends the turn that feeds this log; `given_up`: if nobody waits for another response of that turn. Any thread."""
+        raise NotImplementedError
+
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does; None where there is none, or it is about to end. Any thread."""
         raise NotImplementedError
 
     def lost(self) -> None:

@@ -58,9 +58,15 @@ class ThreadJob(RunningCode):
             self.since = self._pool.loop.clock.monotonic()
         self.tell()
 
+    def label(self) -> str:
+        """See runtime.wait_graph.Node."""
+        return f"(in {self.name})"
+
     def work(self, worker: Worker) -> None:
         """Runs it in the worker's thread and hands the outcome to the loop."""
+        self.runs_here()
         outcome = called(self._context, self._function, (), {}) if self.begins() else Outcome("stopped")
+        self.place = None
         try:
             self._pool.loop.post(self._pool.came_back, self, worker, outcome)
         except LoopClosedError:  # nobody is left to be told, and nobody to give this thread more work

@@ -131,6 +131,8 @@ class ToolPool:
         elif line is None or line.take(job):
             self._queue.push(job)
             self._fill_soon()
+        else:
+            self.loop.post(job.look)
         return job
 
     def stats(self) -> PoolStats:
@@ -165,11 +167,11 @@ class ToolPool:
         await self._crew.close()
         return self._abandoned.threads()
 
-    def end(self, job: ToolJob) -> None:
-        """Carries out `ToolJob.stop()`. Its loop only."""
+    def end(self, job: ToolJob, error: LLMError | None = None) -> None:
+        """Carries out `ToolJob.stop()`; with an error it does not start, for that reason. Its loop only."""
         if job.state == "queued":
             self._queue.remove(job)
-            self._refuse(job, None)
+            self._refuse(job, error)
         elif job.state == "running":
             self._make_end(job)
 

@@ -80,6 +80,15 @@ class TurnEnding:
         """Whether entries are being kept."""
         return self._appending > 0 and self.state != "over"
 
+    def outstanding(self) -> list[int]:
+        """The jobs that it waits for, where it waits for nothing else. Any thread."""
+        calls = self._tool_round
+        if self._appending or self.state not in ("preparing", "compacting", "tools"):
+            return []
+        if self.state == "tools":
+            return calls.busy() if calls is not None else []
+        return [PREPARE if self.state == "preparing" else COMPACT]
+
     def waiting(self) -> list[Command]:
         """The commands for a turn that has just been queued: its deadline runs from now on (C6)."""
         deadline = self.plan.scope.deadline

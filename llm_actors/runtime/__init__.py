@@ -11,7 +11,7 @@ from .binding import Binding
 from .carried import Floor, carried
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
-from .future import Future, Waiting, waiting
+from .future import Future, waiting
 from .guard import guard
 from .loop import (
     Loop,
@@ -27,6 +27,7 @@ from .loop import (
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
 from .ref import ActorRef, PykkaRef, ask
 from .threading_actor import ThreadingActor
+from .unit import Unit
 
 __all__ = [
     "Actor",
@@ -45,7 +46,7 @@ __all__ = [
     "ThreadingActor",
     "Timeout",
     "Timer",
-    "Waiting",
+    "Unit",
     "WhenFull",
     "ask",
     "background",

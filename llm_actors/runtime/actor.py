@@ -31,7 +31,7 @@ from .life import Life, pykka_logger
 from .loop import Loop, background, running
 from .mailbox import Envelope, Lane, Mailbox, Stop, WhenFull, refuse
 from .ref import ActorRef
-from .reply import answer_error, dead
+from .reply import Reply, answer_error, dead
 from .stop_flag import StopFlag
 from .urn import new_number, urn_of
 
@@ -111,7 +111,7 @@ class Actor(Life):
 
     @staticmethod
     def _create_future() -> Future[Any]:
-        return Future()
+        return Reply()
 
     def _actor_home(self) -> Loop:
         loop = self._actor_lives_on

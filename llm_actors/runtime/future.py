@@ -26,13 +26,19 @@ from llm_actors.errors import BlockingWaitError, BlocksLoopWarning, LoopClosedEr
 from .clock import of_this_thread
 from .computed import Computed, call_in_thread
 from .loop import Loop, running
+from .open_wait import OpenWait
 from .steps import Wait
-from .waiting import SLICE, LoopWait, Waiting, thread_wait, waiting
+from .unit import BlockedLoop, waiting
+from .waiting import SLICE, LoopWait, thread_wait
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pykka._types import OptExcInfo
 
-__all__ = ["Future", "Waiting", "waiting"]
+    from .wait_graph import Node
+
+__all__ = ["Future", "waiting"]
 
 logger = logging.getLogger("llm_actors.runtime")
 
@@ -52,6 +58,9 @@ _OURS = ("llm_actors", "pykka")  # packages whose lines tell a user nothing
 
 class Future(pykka.Future[T]):
     """See the head of this file. `owner`: the loop whose work answers it, if known. Any thread."""
+
+    traced = False
+    """Whether it may come to be known who has to go on before it is answered: `_blockers()`."""
 
     _computed: Computed | None = None
     _outcome: Outcome | None = None
@@ -156,8 +165,9 @@ class Future(pykka.Future[T]):
         """The value, or raises the exception; blocks until it is there. Any thread, but not inside the loop that does the work.
 
         `timeout`: seconds. Raises pykka.Timeout, BlockingWaitError inside the loop that has to do the work (await it there),
-        LoopClosedError when that loop is closed or was the parent process's. Inside another running loop it works, and a
-        BlocksLoopWarning says, once in a process, that it blocks that loop.
+        DeadlockError, at once whatever the timeout, where who has to answer waits for who asks, LoopClosedError when that loop is
+        closed or was the parent process's. Inside another running loop it works, and a BlocksLoopWarning says, once in a process, that
+        it blocks that loop.
         """
         if self._computed is not None:
             return cast("T", self._computed.get(timeout))
@@ -169,7 +179,10 @@ class Future(pykka.Future[T]):
             del self  # as in _value()
 
     def __await__(self) -> Generator[Any, None, T]:
-        """Waits without blocking the loop. Any asyncio loop; raises AsyncioOnlyError under trio, LoopClosedError as `get()`."""
+        """Waits without blocking the loop. Any asyncio loop.
+
+        Raises AsyncioOnlyError under trio, DeadlockError and LoopClosedError as `get()`.
+        """
         if self._computed is not None:
             return cast("T", (yield from self._computed.wait(_in_thread).__await__()))
         if self._outcome is None:
@@ -212,6 +225,10 @@ class Future(pykka.Future[T]):
         # A loop that ends tells who waits on it by itself.
         return self._owner is not None and self._owner is not loop
 
+    def _blockers(self) -> Sequence[Node]:
+        """Who has to go on before it can be answered: its loop, if that is blocked, and what a subclass knows. Any thread."""
+        return BlockedLoop.known(self._owner)
+
     def _is_over(self) -> bool:
         return self._outcome is not None or self._lost() is not None
 
@@ -236,18 +253,17 @@ class Future(pykka.Future[T]):
         inside = asyncio._get_running_loop()
         if inside is not None:
             self._check_inside(inside)
-        watcher = waiting.get()
+        unit = waiting.get()
         wait = thread_wait()
+        edge = OpenWait.of_thread(self, wait, unit) if unit is not None or inside is not None else None
         try:
             self._join(wait.wake)
-            if watcher is not None:
-                watcher.enter(wait.interrupt)
-            try:
-                self._sit(wait, timeout)
-            finally:
-                if watcher is not None:
-                    watcher.exit()
+            if edge is not None:
+                edge.begin()
+            self._sit(wait, timeout, edge)
         finally:
+            if edge is not None:
+                edge.end()
             self._leave(wait.wake)
 
     def _check_inside(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -260,12 +276,14 @@ class Future(pykka.Future[T]):
             text = "a blocking wait inside a running event loop: nothing else runs there meanwhile. Await it, or wait in a thread"
             warnings.warn(text, BlocksLoopWarning, stacklevel=_users_level())
 
-    def _sit(self, wait: Wait, timeout: float | None) -> None:
+    def _sit(self, wait: Wait, timeout: float | None, edge: OpenWait | None) -> None:
         monotonic = of_this_thread().monotonic
         deadline = None if timeout is None else monotonic() + timeout
         while not self._is_over():
             if wait.interrupted:
                 raise asyncio.CancelledError
+            if edge is not None:
+                edge.check()
             left = wait.slice if deadline is None else min(wait.slice, deadline - monotonic())
             if left <= 0:
                 msg = f"{timeout} seconds"
@@ -279,19 +297,20 @@ class Future(pykka.Future[T]):
             raise RuntimeError(msg)
         if self._is_over():
             return
-        watcher = waiting.get()
+        unit = waiting.get()
         wait = LoopWait(loop)
+        edge = OpenWait.of_task(self, wait, unit) if unit is not None else None
         look = _Look(self, wait, loop) if self._may_be_lost(loop) else None
         try:
             self._join(wait.wake)
-            if watcher is not None:
-                watcher.enter(wait.interrupt)
-            try:
-                yield from wait.future
-            finally:
-                if watcher is not None:
-                    watcher.exit()
+            if edge is not None:
+                edge.begin()
+            yield from wait.future
+            if edge is not None and self._outcome is None:
+                edge.check()
         finally:
+            if edge is not None:
+                edge.end()
             self._leave(wait.wake)
             if look is not None:
                 look.cancel()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import pykka
 from pykka import ActorRegistry
@@ -27,6 +27,8 @@ from .loop import Loop, is_background
 from .mailbox import Envelope, Kill, Mailbox, Stop
 from .registry import unregister
 from .reply import answer, answer_error, dead
+from .unit import ActorUnit
+from .unit import waiting as at_work
 
 if TYPE_CHECKING:
     from .ref import ActorRef
@@ -64,6 +66,8 @@ class Life(pykka.Actor):
     _actor_starting = False
     _actor_awake = False  # a drain is scheduled or runs, or a coroutine is at work
     _actor_dead = False
+    _actor_waits: ClassVar[bool] = True  # its handlers may wait for others, and are then part of the graph of waits
+    _actor_unit: ActorUnit | None = None  # while it has mail in work
     _actor_mourners: tuple[Future[None], ...] = ()
     _actor_floor: Floor | None = None
 
@@ -125,6 +129,7 @@ class Life(pykka.Actor):
         assert self._actor_lives_on is not None
         with self._actor_lock:
             self._actor_awake = False
+            self._actor_unit = None
             self._actor_lives_on.busy.pop(self, None)
 
     def _actor_deliver(self, envelope: Mail) -> bool:
@@ -152,6 +157,18 @@ class Life(pykka.Actor):
         self, call: Callable[..., Any], arguments: tuple[Any, ...], waiting: list[Mail], settled: Settled
     ) -> bool:
         """Calls a handler or hook. A coroutine becomes a task. False when that took over, or the actor has died."""
+        if not self._actor_waits:
+            return self._actor_make_call(call, arguments, waiting, settled)
+        unit = self._actor_unit = self._actor_unit or ActorUnit(self)
+        token = at_work.set(unit)
+        try:
+            return self._actor_make_call(call, arguments, waiting, settled)
+        finally:
+            at_work.reset(token)
+
+    def _actor_make_call(
+        self, call: Callable[..., Any], arguments: tuple[Any, ...], waiting: list[Mail], settled: Settled
+    ) -> bool:
         try:
             value = call(*arguments)
         except BaseException as error:
@@ -170,6 +187,8 @@ class Life(pykka.Actor):
         assert self._actor_lives_on is not None
         task = self._actor_lives_on.spawn(coroutine, name=f"llm_actors {type(self).__name__}")
         self._actor_work = Work(task, waiting)
+        if self._actor_unit is not None:
+            self._actor_unit.place = task
         task.add_done_callback(partial(self._actor_settle, settled), context=self._actor_handlers_context())
 
     def _actor_settle(self, settled: Settled, task: asyncio.Task[Any]) -> None:
@@ -178,6 +197,8 @@ class Life(pykka.Actor):
         if work is None or work.task is not task:  # abandoned with its loop, and answered
             return
         self._actor_work = None
+        if self._actor_unit is not None:
+            self._actor_unit.place = None
         settled(work.waiting, None if error is not None else task.result(), error)
         if not self._actor_dead:
             self._actor_go_on()

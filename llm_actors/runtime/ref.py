@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .actor import Actor
     from .future import Future
+    from .unit import ActorUnit
 
 A = TypeVar("A", bound="Actor")
 
@@ -64,6 +65,10 @@ class ActorRef(pykka.ActorRef[A]):
     def actor_stopped(self) -> Any:  # type: ignore[override]
         """Whether the actor has stopped, as Pykka has it: `is_set()`, `wait(timeout)`."""
         return StopFlag(self._actor)
+
+    @property
+    def _actor_unit(self) -> ActorUnit | None:
+        return self._actor._actor_unit
 
     def is_alive(self) -> bool:
         """Whether the actor takes mail: it has not stopped and its loop is not closed."""
@@ -134,7 +139,7 @@ class ActorRef(pykka.ActorRef[A]):
 
     def kill(self, *, block: bool = True, timeout: float | None = None) -> bool | Future[bool]:
         """Ends the actor ahead of everything: a coroutine in work is cancelled, `on_stop` does not run. Else as `stop(now=True)`."""
-        future = self._send(Kill(), StopReply(None, self), "kill")
+        future = self._send(Kill(), StopReply(), "kill")
         return future.get(timeout=timeout) if block else future
 
     def _send(self, message: Any, reply: Reply, lane: Lane) -> Future[Any]:

@@ -12,9 +12,9 @@ import pykka
 
 from .carried import Floor, brought_by, carried, packed
 from .dead_letters import dead_letter
-from .future import Future
 from .mailbox import Envelope, Stop
-from .reply import answer, answer_error, dead
+from .reply import Reply, answer, answer_error, dead
+from .unit import ActorUnit, waiting
 
 logger = logging.getLogger("llm_actors.runtime")
 
@@ -22,16 +22,19 @@ logger = logging.getLogger("llm_actors.runtime")
 class ThreadInbox:
     """First in, first out, until it is closed: what comes then is answered at once. Any thread."""
 
-    __slots__ = ("_lock", "_queue", "closed", "floor")
+    __slots__ = ("_actor_unit", "_lock", "_queue", "closed", "floor")
 
     def __init__(self) -> None:
         self.floor: Floor | None = None
         self._queue: queue.SimpleQueue[Envelope[Any]] = queue.SimpleQueue()  # in C, and a tenth of queue.Queue's size
         self._lock = threading.RLock()  # reentrant: a finalizer may send mail while its own thread is inside
+        self._actor_unit: ActorUnit | None = None
         self.closed = False
 
     def put(self, envelope: Envelope[Any]) -> None:
         """Takes mail. Once closed it is answered with ActorDeadError, or without an asker raises it."""
+        if isinstance(envelope.reply_to, Reply):
+            envelope.reply_to.is_asked_of(self)
         with self._lock:
             if not self.closed:
                 self._queue.put(packed(envelope))
@@ -77,10 +80,13 @@ class ThreadingActor(pykka.ThreadingActor):
         return ThreadInbox()
 
     @staticmethod
-    def _create_future() -> Future[Any]:
-        return Future()
+    def _create_future() -> Reply:
+        return Reply()
 
     def _actor_loop(self) -> None:
+        unit = self.actor_inbox._actor_unit = ActorUnit(self)
+        unit.runs_here()
+        waiting.set(unit)
         try:
             super()._actor_loop()
         finally:  # whatever `on_start` or a hook raised: nobody waits for ever

@@ -62,7 +62,7 @@ def test_the_default_bound_is_a_thousand():
 
 @pytest.mark.parametrize("settings", [{"tool_workers": 0}, {"mailbox": 0}, {"chain_limit": -1}])
 def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(ValueError, match="at least|or more"):
+    with pytest.raises(ValueError, match=r"at least|or more"):
         llm.ActorSystem(**settings)
 
 
