@@ -23,6 +23,7 @@ from .loop import (
     system_of,
 )
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
+from .monitor import Down, Monitor, monitor
 from .ref import ActorRef, ask
 from .threading_actor import ThreadingActor
 
@@ -35,8 +36,10 @@ __all__ = [
     "Binding",
     "Clock",
     "DeadLetterHook",
+    "Down",
     "Future",
     "Loop",
+    "Monitor",
     "SystemClock",
     "ThreadingActor",
     "Timeout",
@@ -54,6 +57,7 @@ __all__ = [
     "install",
     "install_system_factory",
     "is_background",
+    "monitor",
     "refuse",
     "running",
     "system_context",

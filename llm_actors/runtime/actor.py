@@ -176,6 +176,8 @@ class Actor(Life):
                 return self._actor_refusal(LoopClosedError("its event loop is closed"))
             with loop.lock:
                 if self._actor_dead or loop.ended:
+                    if lane == "kill" and self._actor_work is not None:  # the last hook, or what came to its end
+                        loop.post(self._actor_work.task.cancel)
                     return self._actor_refusal()
                 mailbox = self._actor_mailbox = self._actor_mailbox or Mailbox()
                 if lane == "mail" and self._actor_is_full(mailbox, envelope):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import sys
 import threading
+from contextvars import Context
+from types import TracebackType
 from typing import Any
 
 import pykka
 
 from .dead_letters import dead_letter
+from .ending import Ending, Mortal, Reason
 from .future import Future
 from .mailbox import Envelope, Stop
 from .reply import answer, answer_error, dead
@@ -58,7 +62,7 @@ class ThreadInbox:
         return left
 
 
-class ThreadingActor(pykka.ThreadingActor):
+class ThreadingActor(Mortal, pykka.ThreadingActor):
     """Pykka's ThreadingActor, in three things better.
 
     Every ask is answered, also one that races the stop; `await ref.ask(message, block=False)` does not block the loop;
@@ -66,6 +70,7 @@ class ThreadingActor(pykka.ThreadingActor):
     """
 
     actor_inbox: ThreadInbox  # pyright: ignore[reportIncompatibleVariableOverride]
+    _actor_context: Context | None = None  # what its thread runs in, if not in an empty one
 
     @staticmethod
     def _create_actor_inbox() -> Any:
@@ -76,11 +81,39 @@ class ThreadingActor(pykka.ThreadingActor):
         return Future()
 
     def _actor_loop(self) -> None:
+        if self._actor_context is None:
+            self._actor_live()
+        else:
+            self._actor_context.run(self._actor_live)
+
+    def _actor_live(self) -> None:
         try:
             super()._actor_loop()
         finally:  # whatever `on_start` or a hook raised: nobody waits for ever
+            self._actor_ends()
             self.actor_stopped.set()
             self._actor_loop_teardown()
+            self._actor_over()
+
+    def _actor_ends(self) -> None:
+        """Notes how, the first time: while what was raised is handled, if that is why."""
+        if self._actor_ending is None:
+            error = sys.exc_info()[1]
+            reason: Reason = "stopped" if error is None else "failed"
+            self._actor_ending = Ending(reason, error)
+
+    def _stop(self) -> None:
+        self._actor_ends()
+        super()._stop()
+
+    def _handle_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._actor_ends()
+        super()._handle_failure(exception_type, exception_value, traceback)
 
     def _actor_loop_teardown(self) -> None:
         for envelope in self.actor_inbox.close():
@@ -95,6 +128,7 @@ class ThreadingActor(pykka.ThreadingActor):
             return super()._handle_receive(message)
         except asyncio.CancelledError as error:
             logger.info("what %s was doing was cancelled: it stops", self)
+            self._actor_ends()
             pykka.ActorRegistry.unregister(self.actor_ref)
             self.actor_stopped.set()
             msg = f"{self} stopped: it was cancelled"
