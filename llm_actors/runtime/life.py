@@ -29,6 +29,7 @@ from .registry import unregister
 from .reply import answer, answer_error, dead
 
 if TYPE_CHECKING:
+    from .office import Office
     from .ref import ActorRef
 
 pykka_logger = logging.getLogger("pykka")
@@ -64,6 +65,7 @@ class Life(Mortal, pykka.Actor):
     _actor_starting = False
     _actor_awake = False  # a drain is scheduled or runs, or a coroutine is at work
     _actor_dead = False
+    _actor_heir: Office | None = None  # where its mail goes when it dies: it has a supervisor
     _actor_mourners: tuple[Future[None], ...] = ()
 
     @property
@@ -271,13 +273,16 @@ class Life(Mortal, pykka.Actor):
         """Answers what waits; gives those that asked for the stop, who are answered at its end. Any thread."""
         with self._actor_lock:
             mailbox, self._actor_mailbox = self._actor_mailbox, None
-            left = mailbox.take_all() if mailbox is not None else []
-        for envelope in left:
-            if not isinstance(envelope.message, Stop | Kill):
-                dead_letter(self, envelope.message, reason)
-                error = dead(f"{self} stopped before handling the message", cause)
-                answer_error(envelope.reply_to, error)
-        return [envelope for envelope in left if isinstance(envelope.message, Stop | Kill)]
+        if mailbox is None:
+            return []
+        stops = mailbox.take_stops()
+        if self._actor_heir is not None and cause is None and self._actor_heir.inherit(mailbox, self):
+            return stops
+        for envelope in mailbox.take_all():
+            dead_letter(self, envelope.message, reason)
+            error = dead(f"{self} stopped before handling the message", cause)
+            answer_error(envelope.reply_to, error)
+        return stops
 
     def _actor_answer_stops(self, stops: list[Mail]) -> None:
         for envelope in stops:

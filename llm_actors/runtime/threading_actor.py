@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sys
 import threading
 from contextvars import Context
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pykka
 
 from .dead_letters import dead_letter
 from .ending import Ending, Mortal, Reason
 from .future import Future
-from .mailbox import Envelope, Stop
+from .mailbox import Envelope, Mailbox, Stop
 from .reply import answer, answer_error, dead
+
+if TYPE_CHECKING:
+    from .office import Office
 
 logger = logging.getLogger("llm_actors.runtime")
 
@@ -34,15 +38,29 @@ class ThreadInbox:
 
     def put(self, envelope: Envelope[Any]) -> None:
         """Takes mail. Once closed it is answered with ActorDeadError, or without an asker raises it."""
-        with self._lock:
-            if not self.closed:
-                self._queue.put(envelope)
-                return
+        if self.take(envelope):
+            return
         error = dead("the actor has stopped")
         dead_letter("an actor that has stopped", envelope.message, "stopped")
         if envelope.reply_to is None:
             raise error
         answer_error(envelope.reply_to, error)
+
+    def take(self, envelope: Envelope[Any]) -> bool:
+        """Takes mail; False once it is closed."""
+        with self._lock:
+            if not self.closed:
+                self._queue.put(envelope)
+            return not self.closed
+
+    def put_last(self, envelope: Envelope[Any]) -> list[Envelope[Any]] | None:
+        """Closes it with this one in place of all that is in it, which it gives; None when it was closed."""
+        with self._lock:
+            if self.closed:
+                return None
+            left = self.close()
+            self._queue.put(envelope)
+        return left
 
     def get(self) -> Envelope[Any]:
         """The next one; blocks."""
@@ -57,8 +75,9 @@ class ThreadInbox:
         with self._lock:
             self.closed = True
         left: list[Envelope[Any]] = []
-        while not self._queue.empty():
-            left.append(self._queue.get())
+        with contextlib.suppress(queue.Empty):
+            while True:
+                left.append(self._queue.get_nowait())
         return left
 
 
@@ -71,6 +90,19 @@ class ThreadingActor(Mortal, pykka.ThreadingActor):
 
     actor_inbox: ThreadInbox  # pyright: ignore[reportIncompatibleVariableOverride]
     _actor_context: Context | None = None  # what its thread runs in, if not in an empty one
+    _actor_heir: Office | None = None  # where its mail goes when it dies: it has a supervisor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self._actor_heir is not None:
+            self._actor_ref = self._actor_heir.ref
+            self.actor_urn = self._actor_ref.actor_urn
+
+    def _actor_stop_now(self, stop: Envelope[Any]) -> bool:
+        """Has it stop after the message in work; what waits goes to its heir, or is answered. False when it has stopped. Any thread."""
+        left = self.actor_inbox.put_last(stop)
+        self._actor_leave(left or [])
+        return left is not None
 
     @staticmethod
     def _create_actor_inbox() -> Any:
@@ -116,7 +148,14 @@ class ThreadingActor(Mortal, pykka.ThreadingActor):
         super()._handle_failure(exception_type, exception_value, traceback)
 
     def _actor_loop_teardown(self) -> None:
-        for envelope in self.actor_inbox.close():
+        self._actor_leave(self.actor_inbox.close())
+
+    def _actor_leave(self, left: list[Envelope[Any]]) -> None:
+        if self._actor_heir is not None:
+            mailbox = Mailbox(left)
+            stops = mailbox.take_stops()
+            left = stops if self._actor_heir.inherit(mailbox, self) else [*stops, *mailbox.take_all()]
+        for envelope in left:
             if isinstance(envelope.message, Stop):
                 answer(envelope.reply_to, None)
             else:
