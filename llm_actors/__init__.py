@@ -114,7 +114,7 @@ from .messages import (
     user,
 )
 from .providers.protocol import Limits, Timeouts
-from .runtime import Actor
+from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef
 
 __all__ = [
     "Actor",
@@ -130,10 +130,13 @@ __all__ = [
     "AttachmentError",
     "AttachmentPart",
     "AuthenticationError",
+    "Backoff",
     "BlockingWaitError",
     "BlocksLoopWarning",
     "CancelToolCall",
     "ChainLimitError",
+    "Child",
+    "ChildStatus",
     "Compact",
     "Compacting",
     "Compaction",
@@ -144,6 +147,7 @@ __all__ = [
     "ConversationBusyError",
     "ConversationCrashedError",
     "DeadlineExceededError",
+    "Down",
     "EngineError",
     "Event",
     "Fail",
@@ -162,6 +166,7 @@ __all__ = [
     "ModelError",
     "ModelTimeoutError",
     "ModelWithAliases",
+    "Monitor",
     "NeedsKeyException",
     "NoDefaultModelError",
     "Options",
@@ -183,6 +188,7 @@ __all__ = [
     "ServerSideTool",
     "StreamEvent",
     "StreamTruncatedError",
+    "SupervisorRef",
     "Tell",
     "TextPart",
     "Timeouts",

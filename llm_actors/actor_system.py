@@ -14,23 +14,38 @@ from contextvars import Token
 from typing import Any, Self
 
 from llm_actors.catalogue.keys import Keys
+from llm_actors.chat.conversation import AnyConversation
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
 from llm_actors.providers.protocol import Limits
-from llm_actors.runtime import Loop, install_system_factory, running, system_context
+from llm_actors.runtime import (
+    Backoff,
+    Loop,
+    Monitor,
+    here,
+    install_system_factory,
+    monitor,
+    running,
+    system_context,
+)
+from llm_actors.runtime.roster import check_settings
+from llm_actors.runtime.supervising import Supervising, SupervisorOffice
+from llm_actors.runtime.supervision import Restart, Strategy
 
 logger = logging.getLogger("llm_actors")
 
 
-class ActorSystem:
+class ActorSystem(Supervising):
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
     calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
     what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure
-    table (chat/failures.py). `observers` get a record of all that happens. Any thread.
+    table (chat/failures.py). `observers` get a record of all that happens. `strategy`, `intensity`, `period`, `backoff`: of the root
+    supervisor, one on each loop, whose children `start()`, `supervisor()` and `supervise()` make; `intensity` and `period` also hold
+    for each conversation that has none of its own. Any thread.
     """
 
     def __init__(
@@ -44,6 +59,10 @@ class ActorSystem:
         failures: Failures | None = None,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
+        strategy: Strategy = "one_for_one",
+        intensity: int = 3,
+        period: float = 5.0,
+        backoff: Backoff | None = None,
     ) -> None:
         if tool_workers < 1 or mailbox < 1 or chain_limit < 0:
             msg = "tool_workers and mailbox are at least 1, chain_limit at least 0"
@@ -56,6 +75,11 @@ class ActorSystem:
         self.failures = checked(failures)
         self.limits = limits or Limits()
         self.observers: list[Observer] = list(observers)
+        check_settings(strategy, intensity, period)
+        self.strategy: Strategy = strategy
+        self.intensity = intensity
+        self.period = period
+        self.backoff = backoff
         self._tokens: list[Token[Any]] = []
 
     def engine(self, loop: Loop) -> LoopEngine:
@@ -64,6 +88,27 @@ class ActorSystem:
         if engine is None:
             engine = loop.services.setdefault(self, LoopEngine(self, loop))
         return engine  # type: ignore[no-any-return]
+
+    def _office(self) -> SupervisorOffice:
+        """The root of the running loop, else of the background loop."""
+        return self.engine(here()).root
+
+    def supervise(
+        self, conversation: AnyConversation[Any], *, name: str | None = None, restart: Restart = "transient"
+    ) -> None:
+        """Has a conversation come back, with its history, also when it crashed more often than its own intensity allows.
+
+        It becomes a child of the root on its loop, held until it is closed; a group's restart ends the turn that runs, and what waits goes
+        on. `name`: its id as a child, else the conversation's. Raises ValueError where that is taken.
+        """
+        self.engine(conversation.loop).root.start_child(conversation.child(name=name, restart=restart))
+
+    def monitor(self, target: Any, watcher: Any = None) -> Monitor:
+        """Watches for the end of an actor of any kind, or of a conversation: a future of its `Down`, which `watcher` is also sent as mail.
+
+        Both by their references. At once when it has ended already, exactly once, also when its loop ends.
+        """
+        return target.monitor(watcher) if isinstance(target, AnyConversation) else monitor(target, watcher)
 
     def observe(self, record: Record) -> None:
         """Hands a record to all observers; what one raises is logged."""

@@ -15,9 +15,13 @@ import msgspec
 
 from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
-from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
+from llm_actors.runtime import ActorDeadError, ActorRef, Child, Loop, Monitor, background, current, running
+from llm_actors.runtime.child import GRACE
+from llm_actors.runtime.intensity import Intensity
+from llm_actors.runtime.supervision import Restart
 
 from .asking import ask
+from .conversation_post import ConversationPost
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
@@ -53,8 +57,10 @@ class AnyConversation(Origin, Prompting[R]):
         "before_call",
         "chain_limit",
         "failures",
+        "intensity",
         "model",
         "name",
+        "period",
         "tools",
         "when_busy",
     )
@@ -73,6 +79,8 @@ class AnyConversation(Origin, Prompting[R]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
         single: bool = False,
     ) -> None:
         self.model = model
@@ -83,6 +91,9 @@ class AnyConversation(Origin, Prompting[R]):
         self.chain_limit = chain_limit
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self.failures = checked(failures)
+        self.intensity = intensity
+        self.period = period
+        Intensity(3 if intensity is None else intensity, 5.0 if period is None else period)
         self._id = id or current().new_id()
         self._history = History()
         self._seat = Seat(self._history)
@@ -147,6 +158,28 @@ class AnyConversation(Origin, Prompting[R]):
         Binds the conversation to the running loop, else to the background loop.
         """
         return self._seat.actor(self, running() or background()).actor_ref
+
+    @property
+    def loop(self) -> Loop:
+        """Where it is at work: the loop of its first prompt; before that the running loop, else the background loop."""
+        return self._loop() or background()
+
+    def monitor(self, watcher: Any = None) -> Monitor:
+        """Watches for its end: a future of its `Down`, which `watcher`, an actor's reference, is also sent as mail.
+
+        It ends when it is closed, when its actor crashed more often than its intensity allows (`failed`), is killed or stopped, or with its
+        loop. Its history stays, and the next prompt goes on with it, unless it was closed or stopped. Not ended, it is held.
+        """
+        watch = Monitor(self, self._seat.actor(self, self.loop), watcher, self._seat.loop)
+        if self._closed:
+            self._seat.end()
+        return watch
+
+    def child(
+        self, *, name: str | None = None, restart: Restart = "transient", shutdown: float | None = GRACE
+    ) -> Child:
+        """Its specification as a child of a supervisor: `team.start_child(conversation.child())`. `name`: the child's id, else its own."""
+        return Child(name or self._id, (ConversationPost, (self,)), restart, shutdown)
 
     def to_dict(self) -> dict[str, Any]:
         """The conversation as plain values: `id`, `name`, `model`, `messages`."""
@@ -302,6 +335,9 @@ class AsyncConversation(AnyConversation[AsyncResponse]):
             with contextlib.suppress(ActorDeadError):  # it ended with its loop, and all its turns with it
                 for log in await ending:
                     await log.ended()
+        stopping = self._seat.end()
+        if stopping is not None:
+            await stopping
 
     async def __aenter__(self) -> Self:
         return self
@@ -329,6 +365,9 @@ class Conversation(AnyConversation[Response]):
             with contextlib.suppress(ActorDeadError):  # as above
                 for log in ending.get():
                     log.ended_blocking()
+        stopping = self._seat.end()
+        if stopping is not None:
+            stopping.get()
 
     def __enter__(self) -> Self:
         return self

@@ -26,6 +26,7 @@ from .conversation_work import ConversationWork, TurnMail, logger
 from .failures import FailureTable
 from .history import History
 from .live_turn import LiveTurn, PromptMail
+from .restart_mail import RestartMail
 from .tool_run import ToolRun
 from .turn import Turn
 from .turn_mail import Begin, Cancel, Steer, Unsteer
@@ -49,12 +50,6 @@ class CancelMail(NamedTuple):
     given_up: bool = False
 
 
-class RestartMail(NamedTuple):
-    """Begin anew, because of this error: what runs ends, the history stays, what waits goes on. For a supervisor."""
-
-    error: BaseException
-
-
 class ConversationActor(ConversationWork):
     """See the head of this file. Held by its conversation's handle, and by the engine while it has a turn."""
 
@@ -68,7 +63,11 @@ class ConversationActor(ConversationWork):
         self._queue: deque[LiveTurn] = deque()
         self._running: LiveTurn | None = None
         self._beginning = False
-        self._intensity = Intensity()
+        self._intensity = Intensity(
+            engine.intensity if handle.intensity is None else handle.intensity,
+            engine.period if handle.period is None else handle.period,
+        )
+        self._gave_up: BaseException | None = None
         self._orderly = False
 
     @property
@@ -122,7 +121,10 @@ class ConversationActor(ConversationWork):
         super()._actor_stopped(stops, value, error)
 
     def _crash(self, error: BaseException) -> None:
-        """A defect: the turn that runs ends, what waits goes on, as often as the intensity allows; then it is answered with the error."""
+        """A defect: the turn that runs ends, what waits goes on, as often as the intensity allows.
+
+        Then it is answered with the error, and the actor fails: who watches it is told, and the next prompt makes another.
+        """
         while True:
             now = self._now()
             logger.error("conversation %s failed: its turn ends, its history stays", self._id, exc_info=error)
@@ -132,13 +134,19 @@ class ConversationActor(ConversationWork):
                 ConversationCrashed(now=now, conversation=self._id, error=repr(error), waiting=waiting, restarted=may)
             )
             if not may:
+                self._gave_up = crashed
                 self._bury_all(crashed, now)
             try:
                 self._restart(crashed)
             except Exception as another:  # noqa: BLE001 - as above; each ends one turn at least, or all of them
                 error = another
             else:
-                return
+                break
+        if self._gave_up is not None:
+            self._actor_fail(self._gave_up)
+
+    def _actor_clear(self, reason: str, cause: BaseException | None = None) -> list[Any]:
+        return super()._actor_clear(reason, cause or self._gave_up)
 
     def _bury_all(self, error: BaseException, now: float) -> None:
         queue, self._queue = self._queue, deque()

@@ -88,11 +88,14 @@ class Model(AnyModel, Prompting[Response]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
     ) -> Conversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
-        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        leads to, by error class (chat/failures.py), before the rows of the model and the system. `intensity` crashes of its actor within
+        `period` seconds are followed by a restart, one more is not; left out, as the system says.
         """
         return Conversation(
             self,
@@ -102,6 +105,8 @@ class Model(AnyModel, Prompting[Response]):
             chain_limit=chain_limit,
             when_busy=when_busy,
             failures=failures,
+            intensity=intensity,
+            period=period,
         )
 
     def _target(self) -> Conversation:
@@ -143,11 +148,14 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         chain_limit: int | None = None,
         when_busy: WhenBusy | None = None,
         failures: Failures | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
     ) -> AsyncConversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
-        leads to, by error class (chat/failures.py), before the rows of the model and the system.
+        leads to, by error class (chat/failures.py), before the rows of the model and the system. `intensity` crashes of its actor within
+        `period` seconds are followed by a restart, one more is not; left out, as the system says.
         """
         return AsyncConversation(
             self,
@@ -157,6 +165,8 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             chain_limit=chain_limit,
             when_busy=when_busy,
             failures=failures,
+            intensity=intensity,
+            period=period,
         )
 
     def _target(self) -> AsyncConversation:

@@ -59,6 +59,8 @@ class Engine(Protocol):
     mailbox: int
     when_busy: WhenBusy
     failures: Failures
+    intensity: int
+    period: float
     closed: bool
     chain_limit: int
 

@@ -83,6 +83,17 @@ class Seat:
         # As mail, not control: it must not overtake the prompts sent before it. They wait inside the actor, so it's never behind a turn.
         return actor.actor_ref.ask(CancelMail(response, error, given_up), block=False)
 
+    def renew(self) -> None:
+        """The next look for the actor makes another, where the one that is there has stopped."""
+        actor = self._actor.value
+        if actor is not None and not actor.actor_ref.is_alive():
+            actor.broken = True
+
+    def end(self) -> Future[bool] | None:
+        """The conversation takes no prompt any more: its actor stops; None where there is none."""
+        actor = self._actor.value
+        return None if actor is None or _is_stale(actor) else actor.actor_ref.stop(block=False)
+
     def lost(self) -> None:
         """Ends the turns that were on a loop which has ended."""
         actor = self._actor.value

@@ -7,7 +7,9 @@ anywhere. `Future` is what `ask(block=False)` gives: await it on any loop, `get(
 from pykka import ActorDeadError, ActorProxy, ActorRegistry, Timeout, get_all, traversable
 
 from .actor import Actor
+from .backoff import Backoff
 from .binding import Binding
+from .child import Child, ChildStatus
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
 from .future import Future, Waiting, waiting
@@ -25,6 +27,7 @@ from .loop import (
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
 from .monitor import Down, Monitor, monitor
 from .ref import ActorRef, ask
+from .supervising import SupervisorRef
 from .threading_actor import ThreadingActor
 
 __all__ = [
@@ -33,13 +36,17 @@ __all__ = [
     "ActorProxy",
     "ActorRef",
     "ActorRegistry",
+    "Backoff",
     "Binding",
+    "Child",
+    "ChildStatus",
     "Clock",
     "DeadLetterHook",
     "Down",
     "Future",
     "Loop",
     "Monitor",
+    "SupervisorRef",
     "SystemClock",
     "ThreadingActor",
     "Timeout",

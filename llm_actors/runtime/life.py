@@ -92,9 +92,7 @@ class Life(Mortal, pykka.Actor):
     def _actor_drain(self) -> None:
         assert self._actor_lives_on is not None
         if self._actor_dead:
-            self._actor_answer_stops(self._actor_clear("stopped"))
-            self._actor_rest()
-            self._actor_over()
+            self._actor_stopped(self._actor_clear("stopped"), None, None)
             return
         if self._actor_starting:
             self._actor_starting = False
@@ -224,9 +222,9 @@ class Life(Mortal, pykka.Actor):
         """The last hook has run."""
         if error is not None:
             self._handle_failure(type(error), error, error.__traceback__)
-        self._actor_answer_stops(stops)
         self._actor_rest()
         self._actor_over()
+        self._actor_answer_stops(stops)
 
     # ---- the ways to stop -------------------------------------------------------------------------------------------
 
@@ -323,8 +321,8 @@ class Life(Mortal, pykka.Actor):
             for envelope in work.waiting:
                 if envelope not in stops:
                     answer_error(envelope.reply_to, dead(f"{self} stopped: its event loop is closed", cause))
-        self._actor_answer_stops(stops)
         self._actor_over()
+        self._actor_answer_stops(stops)
 
     # ---- who is told of the end -------------------------------------------------------------------------------------
 

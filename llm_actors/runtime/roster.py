@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pykka import ActorDeadError
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from llm_actors.observe import Observed
 
     from .loop import Loop
+
+
+def check_settings(strategy: Strategy, intensity: int, period: float) -> None:
+    """Raises ValueError for what a supervisor can't go by."""
+    if strategy not in get_args(Strategy):
+        msg = f"strategy is one of {', '.join(get_args(Strategy))}, not {strategy!r}"
+        raise ValueError(msg)
+    Intensity(intensity, period)
 
 
 class Charge:
@@ -45,11 +53,9 @@ class Roster:
         period: float = 5.0,
         backoff: Backoff | None = None,
         observed: Observed | None = None,
+        system: Any = None,
     ) -> None:
-        if strategy not in get_args(Strategy):
-            msg = f"strategy is one of {', '.join(get_args(Strategy))}, not {strategy!r}"
-            raise ValueError(msg)
-        Intensity(intensity, period)
+        check_settings(strategy, intensity, period)
         self.loop = loop
         self.name = name
         self.strategy: Strategy = strategy
@@ -57,6 +63,7 @@ class Roster:
         self.period = period
         self.backoff = backoff or Backoff()
         self.observed = observed
+        self.system = system  # which the children's code uses
         self._charges: dict[str, Charge] = {}
         self._numbers: dict[str, int] = {}
         self._closed: Ending | None = None

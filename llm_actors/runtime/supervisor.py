@@ -101,15 +101,15 @@ class Supervisor(Actor):
         return None
 
     def on_stop(self) -> Any:
-        """Stops its children."""
+        """Stops its children: at once none of them is restarted any more."""
+        self._do(self._supervision.shut(self._now()))
         return self._shut()
 
     def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> Any:  # noqa: ARG002 - Pykka's
         """The same, where it failed by a defect; when it gave up they are stopped."""
-        return self._shut()
+        return self.on_stop()
 
     async def _shut(self) -> None:
-        self._do(self._supervision.shut(self._now()))
         await self._over
 
     def _actor_stopped(self, stops: list[Any], value: Any, error: BaseException | None) -> None:

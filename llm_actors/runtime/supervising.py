@@ -1,4 +1,4 @@
-"""What users hold of a supervisor: a reference by which its children are started, stopped, restarted and listed."""
+"""What can be asked of a supervisor: the same words on a reference to one and on a system, whose root is one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .actor import Actor
 from .child import GRACE, Child, ChildStatus
 from .ending import Ending
 from .future import Future
+from .loop import system_context
 from .office import LoopOffice, SupervisedRef, office
 from .ref import ActorRef
 from .reply import answer_error
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Actor)
 
 
-class SupervisorRef(SupervisedRef):
-    """A reference to a supervisor; valid as any other to a supervised actor. Any thread."""
+class Supervising:
+    """See the head of this file. Any thread."""
 
-    _actor: SupervisorOffice  # pyright: ignore[reportIncompatibleVariableOverride]
+    __slots__ = ()
+
+    def _office(self) -> SupervisorOffice:
+        """The post of the supervisor that is asked."""
+        raise NotImplementedError
 
     @overload
     def start(
@@ -67,31 +72,14 @@ class SupervisorRef(SupervisedRef):
         `name`: its id, else one is made; `restart` and `shutdown` as in Child. What the class's `__init__` raises is raised here, the
         first time. Raises also TypeError, ValueError (a name that is taken), ActorDeadError (the supervisor has ended).
         """
-        roster = self._actor.roster
-        child = name if name is not None else roster.new_id(actor_class.__name__)
-        return self.start_child(Child(child, (actor_class, args, kwargs), restart, shutdown))
-
-    def start_child(self, child: Child) -> ActorRef[Any]:
-        """Starts a child by its specification. Otherwise as `start()`."""
-        roster = self._actor.roster
-        made, args, kwargs = child.called
-        charge = Charge(child, office(roster.loop, copy_context(), made, tuple(args), dict(kwargs)))
-        ref: ActorRef[Any] = self._begin(charge)
+        post = self._office()
+        child = name if name is not None else post.roster.new_id(actor_class.__name__)
+        ref: ActorRef[Any] = post.start_child(Child(child, (actor_class, args, kwargs), restart, shutdown))
         return ref
 
-    def _begin(self, charge: Charge) -> Any:
-        roster, post = self._actor.roster, charge.post
-        roster.add(charge)
-        try:
-            post.begin()
-            self.tell(Adopt(charge))
-        except BaseException as error:
-            roster.remove(charge)
-            if post.held and not post.kill():
-                post.stop(for_good=True)
-            post.close(Ending("failed", error))
-            raise
-        return post.ref
+    def start_child(self, child: Child) -> Any:
+        """Starts a child by its specification; gives what reaches it. Otherwise as `start()`."""
+        return self._office().start_child(child)
 
     def supervisor(
         self,
@@ -107,41 +95,39 @@ class SupervisorRef(SupervisedRef):
 
         Raises ValueError, ActorDeadError.
         """
-        mine = self._actor.roster
+        post = self._office()
+        mine = post.roster
         name = name if name is not None else mine.new_id("supervisor")
         more = {"strategy": strategy, "intensity": intensity, "period": period, "backoff": backoff}
-        roster = Roster(mine.loop, name=name, observed=mine.observed, **more)  # type: ignore[arg-type]
+        roster = Roster(mine.loop, name=name, observed=mine.observed, system=mine.system, **more)  # type: ignore[arg-type]
         child = Child(name, (Supervisor, (roster,)), restart, shutdown=None, kind="supervisor")
-        return cast("SupervisorRef", self._begin(Charge(child, SupervisorOffice(roster))))
+        return cast("SupervisorRef", post.begin_child(Charge(child, SupervisorOffice(roster))))
 
     def stop_child(self, id: str) -> Future[bool]:
         """Stops a child for good; True when it has ended, False where there was none of this id."""
-        return self._ask_for(id, StopChild)
+        return self._office().ask_for(id, StopChild)
 
     def restart_child(self, id: str) -> Future[bool]:
         """Stops a child, where it is up, and starts it anew, which is no failure; True when that is done, False where there is none."""
-        return self._ask_for(id, RestartChild)
-
-    def _ask_for(self, id: str, message: Callable[[str, Future[bool]], Any]) -> Future[bool]:
-        done: Future[bool] = Future(self._actor.roster.loop)
-        self.ask(message(id, done), block=False).add_done_callback(partial(_pass_on, done))
-        return done
+        return self._office().ask_for(id, RestartChild)
 
     def children(self) -> Future[list[ChildStatus]]:
-        """Its children as they are now, in the order of their start."""
-        return self.ask(ListChildren(), block=False)
+        """The children as they are now, in the order of their start."""
+        future: Future[list[ChildStatus]] = self._office().ref.ask(ListChildren(), block=False)
+        return future
 
 
-def _pass_on(done: Future[bool], answered: Future[Any]) -> None:
-    """The supervisor could not take the message: that is the answer."""
-    try:
-        answered.get(timeout=0)
-    except Exception as error:  # noqa: BLE001 - whatever it is, who waits hears of it
-        answer_error(done, error)
+class SupervisorRef(Supervising, SupervisedRef):
+    """A reference to a supervisor; valid as any other to a supervised actor. Any thread."""
+
+    _actor: SupervisorOffice  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def _office(self) -> SupervisorOffice:
+        return self._actor
 
 
 class SupervisorOffice(LoopOffice):
-    """The post of a supervisor: with it end the posts of its children."""
+    """The post of a supervisor: with it end the posts of its children. Any thread."""
 
     def __init__(self, roster: Roster) -> None:
         super().__init__(roster.loop, copy_context(), Supervisor, (roster,), {})
@@ -152,6 +138,44 @@ class SupervisorOffice(LoopOffice):
         """See Post."""
         super().close(ending)
         self.roster.close(ending)
+
+    def start_child(self, child: Child) -> Any:
+        """See Supervising."""
+        roster = self.roster
+        made, args, kwargs = child.called
+        context = copy_context()
+        if roster.system is not None:
+            context.run(system_context.set, roster.system)
+        return self.begin_child(Charge(child, office(roster.loop, context, made, tuple(args), dict(kwargs))))
+
+    def begin_child(self, charge: Charge) -> Any:
+        """Makes the first incarnation of a child and has the supervisor adopt it."""
+        roster, post = self.roster, charge.post
+        roster.add(charge)
+        try:
+            post.begin()
+            self.ref.tell(Adopt(charge))
+        except BaseException as error:
+            roster.remove(charge)
+            if post.held and not post.kill():
+                post.stop(for_good=True)
+            post.close(Ending("failed", error))
+            raise
+        return post.ref
+
+    def ask_for(self, child: str, message: Callable[[str, Future[bool]], Any]) -> Future[bool]:
+        """A future of what comes of it, or of why the supervisor could not be asked."""
+        done: Future[bool] = Future(self.roster.loop)
+        self.ref.ask(message(child, done), block=False).add_done_callback(partial(_pass_on, done))
+        return done
+
+
+def _pass_on(done: Future[bool], answered: Future[Any]) -> None:
+    """The supervisor could not take the message: that is the answer."""
+    try:
+        answered.get(timeout=0)
+    except Exception as error:  # noqa: BLE001 - whatever it is, who waits hears of it
+        answer_error(done, error)
 
 
 def root(roster: Roster) -> SupervisorRef:
