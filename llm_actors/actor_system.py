@@ -18,18 +18,20 @@ from llm_actors.chat.conversation import AnyConversation
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.loop_engine import LoopEngine
-from llm_actors.observe import Observer, Record
+from llm_actors.observe import DeadLetter, Observer, Record
 from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import (
     Backoff,
     Loop,
     Monitor,
+    current,
     here,
     install_system_factory,
     monitor,
     running,
     system_context,
 )
+from llm_actors.runtime.dead_letters import Tally, install_undertaker
 from llm_actors.runtime.roster import check_settings
 from llm_actors.runtime.supervising import Supervising, SupervisorOffice
 from llm_actors.runtime.supervision import Restart, Strategy
@@ -80,6 +82,7 @@ class ActorSystem(Supervising):
         self.intensity = intensity
         self.period = period
         self.backoff = backoff
+        self._dead_letters = Tally()
         self._tokens: list[Token[Any]] = []
 
     def engine(self, loop: Loop) -> LoopEngine:
@@ -118,6 +121,16 @@ class ActorSystem(Supervising):
             except Exception:
                 logger.exception("the observer %r raised on %r", observer, type(record).__name__)
 
+    def bury(self, record: DeadLetter) -> None:
+        """Counts a dead letter, and hands it to all observers. Any thread."""
+        self._dead_letters.add()
+        self.observe(record)
+
+    @property
+    def dead_letters(self) -> int:
+        """The dead letters of its actors and conversations so far."""
+        return self._dead_letters.count
+
     def __enter__(self) -> Self:
         self._tokens.append(system_context.set(self))
         return self
@@ -139,5 +152,12 @@ class ActorSystem(Supervising):
 default_system = ActorSystem()
 """The system of every program that does not make one."""
 
+
+def _bury(observed: Any, actor: object, message: Any, reason: str) -> None:
+    system = observed.system if isinstance(observed, LoopEngine) else observed or default_system
+    system.bury(DeadLetter(now=current().monotonic(), actor=str(actor), message=type(message).__name__, reason=reason))
+
+
 install_system_factory(lambda: default_system)
+install_undertaker(_bury)
 install_key_source(Keys())

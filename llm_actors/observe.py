@@ -168,7 +168,7 @@ class SupervisorGaveUp(Record, frozen=True, kw_only=True):
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):
-    """Mail that nobody could take."""
+    """Mail that nobody could take. Told in the thread that found out."""
 
     actor: str
     message: str

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import user
-from llm_actors.observe import ConversationCrashed, DeadLetter, PromptQueued, PromptsJoined
+from llm_actors.observe import ConversationCrashed, PromptQueued, PromptsJoined
 from llm_actors.runtime import ActorDeadError
 from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
@@ -135,7 +135,7 @@ class ConversationActor(ConversationWork):
             )
             if not may:
                 self._gave_up = crashed
-                self._bury_all(crashed, now)
+                self._bury_all(crashed)
             try:
                 self._restart(crashed)
             except Exception as another:  # noqa: BLE001 - as above; each ends one turn at least, or all of them
@@ -148,13 +148,10 @@ class ConversationActor(ConversationWork):
     def _actor_clear(self, reason: str, cause: BaseException | None = None) -> list[Any]:
         return super()._actor_clear(reason, cause or self._gave_up)
 
-    def _bury_all(self, error: BaseException, now: float) -> None:
+    def _bury_all(self, error: BaseException) -> None:
         queue, self._queue = self._queue, deque()
         for live in [live for live in queue if live.turn.state != "over"]:
-            reason = f"the conversation failed too often: {error.__cause__!r}"
-            dead_letter(self, live.log.prompt.said, reason)
-            actor = f"conversation {self._id}"
-            self.engine.observe(DeadLetter(now=now, actor=actor, message="Prompt", reason=reason))
+            dead_letter(self, live.log.prompt.said, f"the conversation failed too often: {error.__cause__!r}")
             self._cut_off(live, error)
 
     def _restart(self, error: BaseException) -> None:

@@ -10,9 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import pykka
+
+from .loop import system_context
 
 Reason: TypeAlias = Literal["stopped", "killed", "failed", "loop ended"]
 """`failed`: a message that nobody asked for, `on_start`, or what is no Exception, raised."""
@@ -33,9 +36,15 @@ _lock = threading.RLock()  # one for all: held for a few instructions; reentrant
 class Mortal:
     """What can be watched. Any thread."""
 
+    _actor_context: Context | None = None
     _actor_ending: Ending | None = None
     _actor_gone = False
     _actor_watches: tuple[Watch, ...] = ()
+
+    def _actor_observed(self) -> Any:
+        """Whose observers hear of its dead letters: the system that its code uses; None for the default one."""
+        context = self._actor_context
+        return context.get(system_context) if context is not None else None
 
     def _actor_watch(self, watch: Watch) -> None:
         """Has `watch(ending)` called at its end."""

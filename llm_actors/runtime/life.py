@@ -58,7 +58,6 @@ class Life(Mortal, pykka.Actor):
     """The half of an actor that is on its loop. Its loop only, where nothing else is said."""
 
     _actor_lives_on: Loop | None = None
-    _actor_context: Context | None = None
     _actor_own_ref: ActorRef[Any] | None = None
     _actor_mailbox: Mailbox | None = None
     _actor_work: Work | None = None

@@ -8,7 +8,6 @@ import logging
 import queue
 import sys
 import threading
-from contextvars import Context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +88,6 @@ class ThreadingActor(Mortal, pykka.ThreadingActor):
     """
 
     actor_inbox: ThreadInbox  # pyright: ignore[reportIncompatibleVariableOverride]
-    _actor_context: Context | None = None  # what its thread runs in, if not in an empty one
     _actor_heir: Office | None = None  # where its mail goes when it dies: it has a supervisor
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
