@@ -91,6 +91,7 @@ from .errors import (
     UserFileError,
 )
 from .messages import (
+    Answer,
     Attachment,
     AttachmentPart,
     Event,
@@ -114,13 +115,14 @@ from .messages import (
     user,
 )
 from .providers.protocol import Limits, Timeouts
-from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef
+from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef, Topic
 
 __all__ = [
     "Actor",
     "ActorError",
     "ActorSystem",
     "After",
+    "Answer",
     "AsyncConversation",
     "AsyncKeyModel",
     "AsyncModel",
@@ -203,6 +205,7 @@ __all__ = [
     "ToolResultPart",
     "ToolStuckError",
     "Toolbox",
+    "Topic",
     "TurnError",
     "UnknownModelError",
     "Usage",

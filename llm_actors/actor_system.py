@@ -24,6 +24,7 @@ from llm_actors.runtime import (
     Backoff,
     Loop,
     Monitor,
+    Topic,
     current,
     here,
     install_system_factory,
@@ -35,6 +36,7 @@ from llm_actors.runtime.dead_letters import Tally, install_undertaker
 from llm_actors.runtime.roster import check_settings
 from llm_actors.runtime.supervising import Supervising, SupervisorOffice
 from llm_actors.runtime.supervision import Restart, Strategy
+from llm_actors.runtime.topic import Topics
 
 logger = logging.getLogger("llm_actors")
 
@@ -83,6 +85,7 @@ class ActorSystem(Supervising):
         self.period = period
         self.backoff = backoff
         self._dead_letters = Tally()
+        self._topics = Topics(self)
         self._tokens: list[Token[Any]] = []
 
     def engine(self, loop: Loop) -> LoopEngine:
@@ -112,6 +115,10 @@ class ActorSystem(Supervising):
         Both by their references. At once when it has ended already, exactly once, also when its loop ends.
         """
         return target.monitor(watcher) if isinstance(target, AnyConversation) else monitor(target, watcher)
+
+    def topic(self, name: str) -> Topic:
+        """The topic of this name: `publish()` and `subscribe()`, from any thread and any loop."""
+        return self._topics.topic(name)
 
     def observe(self, record: Record) -> None:
         """Hands a record to all observers; what one raises is logged."""

@@ -15,13 +15,11 @@ import msgspec
 
 from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
-from llm_actors.runtime import ActorDeadError, ActorRef, Child, Loop, Monitor, background, current, running
-from llm_actors.runtime.child import GRACE
+from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 from llm_actors.runtime.intensity import Intensity
-from llm_actors.runtime.supervision import Restart
 
+from .among_actors import AmongActors
 from .asking import ask
-from .conversation_post import ConversationPost
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from .sent_prompt import SentPrompt
 
 
-class AnyConversation(Origin, Prompting[R]):
+class AnyConversation(AmongActors, Origin, Prompting[R]):
     """What both dresses share. Any thread, but for what says otherwise."""
 
     __slots__ = (
@@ -158,28 +156,6 @@ class AnyConversation(Origin, Prompting[R]):
         Binds the conversation to the running loop, else to the background loop.
         """
         return self._seat.actor(self, running() or background()).actor_ref
-
-    @property
-    def loop(self) -> Loop:
-        """Where it is at work: the loop of its first prompt; before that the running loop, else the background loop."""
-        return self._loop() or background()
-
-    def monitor(self, watcher: Any = None) -> Monitor:
-        """Watches for its end: a future of its `Down`, which `watcher`, an actor's reference, is also sent as mail.
-
-        It ends when it is closed, when its actor crashed more often than its intensity allows (`failed`), is killed or stopped, or with its
-        loop. Its history stays, and the next prompt goes on with it, unless it was closed or stopped. Not ended, it is held.
-        """
-        watch = Monitor(self, self._seat.actor(self, self.loop), watcher, self._seat.loop)
-        if self._closed:
-            self._seat.end()
-        return watch
-
-    def child(
-        self, *, name: str | None = None, restart: Restart = "transient", shutdown: float | None = GRACE
-    ) -> Child:
-        """Its specification as a child of a supervisor: `team.start_child(conversation.child())`. `name`: the child's id, else its own."""
-        return Child(name or self._id, (ConversationPost, (self,)), restart, shutdown)
 
     def to_dict(self) -> dict[str, Any]:
         """The conversation as plain values: `id`, `name`, `model`, `messages`."""

@@ -29,6 +29,7 @@ from .monitor import Down, Monitor, monitor
 from .ref import ActorRef, ask
 from .supervising import SupervisorRef
 from .threading_actor import ThreadingActor
+from .topic import Topic
 
 __all__ = [
     "Actor",
@@ -51,6 +52,7 @@ __all__ = [
     "ThreadingActor",
     "Timeout",
     "Timer",
+    "Topic",
     "Waiting",
     "WhenFull",
     "ask",

@@ -45,7 +45,7 @@ def install_undertaker(bury: Bury) -> None:
 def dead_letter(actor: object, message: Any, reason: str) -> None:
     """Tells of a message that `actor` could not take. Any thread. The log has its type alone: messages may hold private things."""
     logger.debug("dead letter for %s: a %s: %s", actor, type(message).__name__, reason)
-    taker = getattr(actor, "_actor", actor)  # of a reference
+    taker: Any = getattr(actor, "_actor", actor)  # of a reference
     observed = taker._actor_observed() if hasattr(taker, "_actor_observed") else None
     for bury in _bury:
         bury(observed, actor, message, reason)

@@ -73,7 +73,7 @@ class Office(Mortal, Post):
         self._actor_lives_on = loop
         self.actor_class = actor_class
         self._arguments = args, kwargs
-        self._actor_context: Context = context
+        self._actor_context = context
         self._waiting = Mailbox()
         self._closed = False
         self.ref: Any = SupervisedRef(self)  # pyright: ignore[reportArgumentType]
@@ -151,7 +151,11 @@ class Office(Mortal, Post):
 
     def begin(self) -> None:
         """See Post."""
-        self._actor_context.copy().run(self._begin)
+        self._context().run(self._begin)
+
+    def _context(self) -> Context:
+        assert self._actor_context is not None
+        return self._actor_context.copy()
 
     def _begin(self) -> None:
         args, kwargs = self._arguments
@@ -248,7 +252,7 @@ class ThreadOffice(Office):
 
     def _start(self, actor: ThreadingActor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         actor.__init__(*args, **kwargs)  # type: ignore[misc]
-        actor._actor_context = self._actor_context.copy()
+        actor._actor_context = self._context()
         with self._actor_lives_on.lock:
             self._hand_over(actor)
             self.holder = actor
