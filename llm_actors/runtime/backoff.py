@@ -17,7 +17,7 @@ class Backoff:
     factor: float = 2.0
     cap: float = 30.0
     jitter: float = 0.5
-    quiet: float = 60.0
+    quiet: float = 10.0
 
     def __post_init__(self) -> None:
         if self.first < 0 or self.factor < 1 or self.cap < 0 or not 0 <= self.jitter <= 1 or self.quiet < 0:
