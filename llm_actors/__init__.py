@@ -95,11 +95,13 @@ from .errors import (
     ToolArgumentsError,
     ToolCrashedError,
     ToolStuckError,
+    TooManyRestartsError,
     TurnError,
     UnknownModelError,
     UserFileError,
 )
 from .messages import (
+    Answer,
     Attachment,
     AttachmentPart,
     Event,
@@ -123,13 +125,14 @@ from .messages import (
     user,
 )
 from .providers.protocol import Limits, Timeouts
-from .runtime import Actor
+from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef, Topic
 
 __all__ = [
     "Actor",
     "ActorError",
     "ActorSystem",
     "After",
+    "Answer",
     "AsyncConversation",
     "AsyncKeyModel",
     "AsyncModel",
@@ -139,6 +142,7 @@ __all__ = [
     "AttachmentError",
     "AttachmentPart",
     "AuthenticationError",
+    "Backoff",
     "BlockingWaitError",
     "BlocksLoopWarning",
     "Budget",
@@ -146,6 +150,8 @@ __all__ = [
     "CancelToolCall",
     "ChainLimitError",
     "Change",
+    "Child",
+    "ChildStatus",
     "Compact",
     "Compacting",
     "Compaction",
@@ -158,6 +164,7 @@ __all__ = [
     "Deadline",
     "DeadlineExceededError",
     "DeadlockError",
+    "Down",
     "DropOldest",
     "EngineError",
     "Event",
@@ -179,6 +186,7 @@ __all__ = [
     "ModelError",
     "ModelTimeoutError",
     "ModelWithAliases",
+    "Monitor",
     "NeedsKeyException",
     "NoDefaultModelError",
     "NoPriceError",
@@ -205,9 +213,11 @@ __all__ = [
     "StreamEvent",
     "StreamTruncatedError",
     "Summarise",
+    "SupervisorRef",
     "Tell",
     "TextPart",
     "Timeouts",
+    "TooManyRestartsError",
     "Tool",
     "ToolArgumentsError",
     "ToolCall",
@@ -218,6 +228,7 @@ __all__ = [
     "ToolResultPart",
     "ToolStuckError",
     "Toolbox",
+    "Topic",
     "TurnError",
     "UnknownModelError",
     "Usage",

@@ -30,6 +30,7 @@
     |   `-- LoopClosedError                 its event loop ended (RuntimeError)
     |-- ActorError
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
+    |   |-- TooManyRestartsError            a supervisor gave up: a child failed more often than its intensity allows
     |   |-- ConversationBusyError           a turn has not ended, and the conversation takes no prompt meanwhile (`when_busy="reject"`)
     |   |-- GroupEndedError                 started in a group that has ended, or is being cancelled (RuntimeError)
     |   |-- DeadlockError                   a wait that could only end by itself: `chain` says who waits for whom (RuntimeError)
@@ -236,6 +237,14 @@ class ActorError(LLMError):
 
 class MailboxFullError(ActorError):
     """The mailbox holds as many messages as its bound allows; this one was not taken."""
+
+
+class TooManyRestartsError(ActorError):
+    """A supervisor gave up: its child `child` failed more than `intensity` times within `period`. `__cause__`: what it failed of last."""
+
+    def __init__(self, message: str, child: str = "") -> None:
+        super().__init__(message)
+        self.child = child
 
 
 class ConversationBusyError(ActorError):

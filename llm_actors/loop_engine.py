@@ -19,7 +19,9 @@ from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError, UnknownModelError
 from llm_actors.observe import Record
-from llm_actors.runtime import Future, Loop
+from llm_actors.runtime import ActorDeadError, Binding, Future, Loop, SupervisorRef
+from llm_actors.runtime.roster import Roster
+from llm_actors.runtime.supervising import SupervisorOffice, root
 from llm_actors.transport.clients import Clients
 from llm_actors.transport.fetch import fetch
 from llm_actors.transport.pump import Pump
@@ -44,17 +46,37 @@ class LoopEngine:
         self.chain_limit = system.chain_limit
         self.timeout = system.timeout
         self.scope = system.scope
+        self.intensity = system.intensity
+        self.period = system.period
         self.store = MemoryStore()
         self.clients = Clients(loop)
         self.pump = Pump(loop, self.clients)
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)
+        self._root: Binding[SupervisorRef] = Binding()
         self._busy: dict[ConversationActor, None] = {}
         self._quiet: asyncio.Event | None = None
         self.closed = False
         self._closing = False
         self._beside: weakref.WeakSet[asyncio.Task[None]] = weakref.WeakSet()
         loop.on_end(self.close)
+
+    @property
+    def root(self) -> SupervisorOffice:
+        """The supervisor of this loop's actors, made at first use, and anew when it has given up. Any thread."""
+        return self._root.bind(self._new_root, stale=lambda ref: not ref.is_alive())._actor  # noqa: SLF001 - asked by its own words
+
+    def _new_root(self) -> SupervisorRef:
+        system = self.system
+        settings: dict[str, Any] = {"strategy": system.strategy, "intensity": system.intensity, "period": system.period}
+        return root(Roster(self.loop, **settings, backoff=system.backoff, observed=self, system=system))
+
+    async def _stop_actors(self, stopping: Future[bool] | None) -> None:
+        """Waits (bounded) until the root has stopped its children, in the reverse order of their start."""
+        if stopping is not None:
+            with contextlib.suppress(TimeoutError, ActorDeadError):
+                async with asyncio.timeout(GRACE):
+                    await stopping
 
     def observe(self, record: Record) -> None:
         """Hands a record to the system's observers. Any thread."""
@@ -106,8 +128,11 @@ class LoopEngine:
         """Ends all turns on this loop, waits (bounded) for what they started, closes the sockets. Idempotent."""
         self._closing = True
         self._quiet = asyncio.Event()
+        actors = self._root.value
+        stopping = actors.stop(block=False, now=True) if actors is not None else None
         for actor in list(self._busy):
             actor.cancel(CancelMail(None, LoopClosedError("the event loop of this conversation ended")))
+        await self._stop_actors(stopping)
         with contextlib.suppress(TimeoutError):
             if self._busy:
                 async with asyncio.timeout(GRACE):

@@ -178,8 +178,32 @@ class LoopStalled(Record, frozen=True, kw_only=True):
     seconds: float
 
 
+class ChildEnded(Record, frozen=True, kw_only=True):
+    """A child of a supervisor ended by itself. `restart_in`: seconds until it is started again; None where it is not."""
+
+    child: str
+    reason: str
+    error: str | None = None
+    restart_in: float | None = None
+
+
+class ChildRestarted(Record, frozen=True, kw_only=True):
+    """A supervisor started a child again, for the `restarts`-th time."""
+
+    child: str
+    restarts: int
+
+
+class SupervisorGaveUp(Record, frozen=True, kw_only=True):
+    """`child` failed more often than is allowed: the supervisor stopped all its children, and failed."""
+
+    supervisor: str
+    child: str
+    error: str
+
+
 class DeadLetter(Record, frozen=True, kw_only=True):
-    """Mail that nobody could take."""
+    """Mail that nobody could take. Told in the thread that found out."""
 
     actor: str
     message: str

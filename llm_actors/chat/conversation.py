@@ -16,8 +16,10 @@ import msgspec
 from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
+from llm_actors.runtime.intensity import Intensity
 
 from . import arguments
+from .among_actors import AmongActors
 from .asking import ask
 from .branching import Branching
 from .budget import Budget
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from .sent_prompt import SentPrompt
 
 
-class AnyConversation(Origin, Branching[R], Prompting[R]):
+class AnyConversation(AmongActors, Origin, Branching[R], Prompting[R]):
     """What both dresses share. Any thread, but for what says otherwise."""
 
     __slots__ = (
@@ -62,8 +64,10 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         "compact_at",
         "compaction",
         "failures",
+        "intensity",
         "model",
         "name",
+        "period",
         "scope",
         "timeout",
         "tools",
@@ -89,6 +93,8 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         timeout: float | None = None,
         deadline: Moment | None = None,
         budget: Budget | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
         single: bool = False,
     ) -> None:
         check_compaction(compaction, compact_at)
@@ -102,6 +108,9 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         self.failures = checked(failures)
         self.compaction = compaction
         self.compact_at = compact_at
+        self.intensity = intensity
+        self.period = period
+        Intensity(3 if intensity is None else intensity, 5.0 if period is None else period)
         self._id = id or current().new_id()
         self.timeout = arguments.seconds("timeout", timeout)
         name = f"conversation {self._id}"
@@ -354,6 +363,9 @@ class AsyncConversation(AnyConversation[AsyncResponse]):
             with contextlib.suppress(ActorDeadError):  # it ended with its loop, and all its turns with it
                 for log in await ending:
                     await log.ended()
+        stopping = self._seat.end()
+        if stopping is not None:
+            await stopping
 
     async def __aenter__(self) -> Self:
         return self
@@ -381,6 +393,9 @@ class Conversation(AnyConversation[Response]):
             with contextlib.suppress(ActorDeadError):  # as above
                 for log in ending.get():
                     log.ended_blocking()
+        stopping = self._seat.end()
+        if stopping is not None:
+            stopping.get()
 
     def __enter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import user
-from llm_actors.observe import ConversationCrashed, DeadLetter, PromptQueued, PromptsJoined
+from llm_actors.observe import ConversationCrashed, PromptQueued, PromptsJoined
 from llm_actors.runtime import ActorDeadError
 from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
@@ -27,6 +27,7 @@ from .history import History
 from .history_size import size
 from .live_turn import LiveTurn, PromptMail
 from .log_wait import AtWork
+from .restart_mail import RestartMail
 from .tool_run import ToolRun
 from .turn import Turn
 from .turn_mail import Begin, Cancel, Steer, Unsteer
@@ -50,12 +51,6 @@ class CancelMail(NamedTuple):
     given_up: bool = False
 
 
-class RestartMail(NamedTuple):
-    """Begin anew, because of this error: what runs ends, the history stays, what waits goes on. For a supervisor."""
-
-    error: BaseException
-
-
 class ConversationActor(ConversationWork):
     """See the head of this file. Held by its conversation's handle, and by the engine while it has a turn."""
 
@@ -71,6 +66,7 @@ class ConversationActor(ConversationWork):
         self._running: LiveTurn | None = None
         self._beginning = False
         self._intensity: Intensity | None = None  # made at the first crash
+        self._gave_up: BaseException | None = None
         self._orderly = False
 
     @property
@@ -124,32 +120,45 @@ class ConversationActor(ConversationWork):
         super()._actor_stopped(stops, value, error)
 
     def _crash(self, error: BaseException) -> None:
-        """A defect: the turn that runs ends, what waits goes on, as often as the intensity allows; then it is answered with the error."""
+        """A defect: the turn that runs ends, what waits goes on, as often as the intensity allows.
+
+        Then it is answered with the error, and the actor fails: who watches it is told, and the next prompt makes another.
+        """
         while True:
             now = self._now()
             logger.error("conversation %s failed: its turn ends, its history stays", self._id, exc_info=error)
-            self._intensity = self._intensity or Intensity()
+            self._intensity = self._intensity or self._declared_intensity()
             crashed, may = _crashed(error), self._intensity.failed(now)
             waiting = len(self._queue)
             self.engine.observe(
                 ConversationCrashed(now=now, conversation=self._id, error=repr(error), waiting=waiting, restarted=may)
             )
             if not may:
-                self._bury_all(crashed, now)
+                self._gave_up = crashed
+                self._bury_all(crashed)
             try:
                 self._restart(crashed)
             except Exception as another:  # noqa: BLE001 - as above; each ends one turn at least, or all of them
                 error = another
             else:
-                return
+                break
+        if self._gave_up is not None:
+            self._actor_fail(self._gave_up)
 
-    def _bury_all(self, error: BaseException, now: float) -> None:
+    def _actor_clear(self, reason: str, cause: BaseException | None = None) -> list[Any]:
+        return super()._actor_clear(reason, cause or self._gave_up)
+
+    def _declared_intensity(self) -> Intensity:
+        handle, engine = self._handle(), self.engine
+        intensity, period = (None, None) if handle is None else (handle.intensity, handle.period)
+        return Intensity(
+            engine.intensity if intensity is None else intensity, engine.period if period is None else period
+        )
+
+    def _bury_all(self, error: BaseException) -> None:
         queue, self._queue = self._queue, []
         for live in [live for live in queue if live.turn.state != "over"]:
-            reason = f"the conversation failed too often: {error.__cause__!r}"
-            dead_letter(self, live.log.prompt.said, reason)
-            actor = f"conversation {self._id}"
-            self.engine.observe(DeadLetter(now=now, actor=actor, message="Prompt", reason=reason))
+            dead_letter(self, live.log.prompt.said, f"the conversation failed too often: {error.__cause__!r}")
             self._cut_off(live, error)
 
     def _restart(self, error: BaseException) -> None:

@@ -76,6 +76,12 @@ class ConversationWork(Actor):
         self._history = history
         self._lives: dict[str, LiveTurn] = {}
 
+    def __str__(self) -> str:
+        return f"conversation {self._id}"
+
+    def _actor_observed(self) -> Any:
+        return self.engine
+
     def _feed(self, response: str, mail: Mail) -> None:
         live = self._lives.get(response)
         if live is not None:

@@ -22,7 +22,13 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from llm_actors.errors import IncompleteAnswerError, LoopClosedError, ResponseCancelledError, TurnError
+from llm_actors.errors import (
+    ConversationCrashedError,
+    IncompleteAnswerError,
+    LoopClosedError,
+    ResponseCancelledError,
+    TurnError,
+)
 from llm_actors.messages import Item, Message, TextPart, Usage
 from llm_actors.runtime import Future, Loop
 
@@ -189,7 +195,8 @@ class EventLog(Arrivals):
             answer.get(timeout=0)
         except Exception as error:  # noqa: BLE001 - whatever it is, readers must hear of it
             cause = error.__cause__
-            self.seal(cause if isinstance(cause, LoopClosedError) else error, [], [])
+            known = isinstance(cause, LoopClosedError | ConversationCrashedError)
+            self.seal(cause if known and cause is not None else error, [], [])
             self.release()
 
     def over(self) -> bool:

@@ -109,6 +109,8 @@ class Model(AnyModel, Prompting[Response]):
         timeout: float | None = None,
         deadline: Moment | None = None,
         budget: Budget | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
     ) -> Conversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
@@ -117,7 +119,8 @@ class Model(AnyModel, Prompting[Response]):
         history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
         three quarters of the model's `context_size`), and when the provider says that it is too long. `timeout`: seconds
         for each turn that says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See
-        `prompt()`.
+        `prompt()`. `intensity` crashes of its actor within `period` seconds are followed by a restart, one more is not; left out, as the
+        system says.
         """
         return Conversation(
             self,
@@ -132,6 +135,8 @@ class Model(AnyModel, Prompting[Response]):
             timeout=timeout,
             deadline=deadline,
             budget=budget,
+            intensity=intensity,
+            period=period,
         )
 
     def _target(self) -> Conversation:
@@ -181,6 +186,8 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         timeout: float | None = None,
         deadline: Moment | None = None,
         budget: Budget | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
     ) -> AsyncConversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
@@ -189,7 +196,8 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
         three quarters of the model's `context_size`), and when the provider says that it is too long. `timeout`: seconds
         for each turn that says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See
-        `prompt()`.
+        `prompt()`. `intensity` crashes of its actor within `period` seconds are followed by a restart, one more is not; left out, as the
+        system says.
         """
         return AsyncConversation(
             self,
@@ -204,6 +212,8 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             timeout=timeout,
             deadline=deadline,
             budget=budget,
+            intensity=intensity,
+            period=period,
         )
 
     def _target(self) -> AsyncConversation:

@@ -60,6 +60,8 @@ class Engine(Protocol):
     mailbox: int
     when_busy: WhenBusy
     failures: Failures
+    intensity: int
+    period: float
     closed: bool
     chain_limit: int
     timeout: float | None

@@ -94,6 +94,17 @@ class Seat:
         ending = self._ending is not None and not self._ending.done()
         return None if actor is None or ending or actor.engine.loop.ended else actor.at_work_on(log)
 
+    def renew(self) -> None:
+        """The next look for the actor makes another, where the one that is there has stopped."""
+        actor = self._actor.value
+        if actor is not None and not actor.actor_ref.is_alive():
+            actor.broken = True
+
+    def end(self) -> Future[bool] | None:
+        """The conversation takes no prompt any more: its actor stops; None where there is none."""
+        actor = self._actor.value
+        return None if actor is None or _is_stale(actor) else actor.actor_ref.stop(block=False)
+
     def lost(self) -> None:
         """Ends the turns that were on a loop which has ended."""
         actor = self._actor.value

@@ -82,11 +82,11 @@ class Subscription:
         try:
             if self._batch:
                 if events:
-                    self._ref.tell(events)
+                    self._tell(events)
                     self._next = events[-1].number + 1
             else:
                 for event in events:
-                    self._ref.tell(event)
+                    self._tell(event)
                     self._next = event.number + 1
         except MailboxFullError:
             self._pause()
@@ -94,6 +94,12 @@ class Subscription:
             self._over = True
             if self in self._log.subscribers:
                 self._log.subscribers.remove(self)
+
+    def _tell(self, message: Any) -> None:
+        offer = getattr(self._ref, "offer", None)
+        refused = self._ref.tell(message) if offer is None else offer(message)
+        if refused is not None:  # no dead letter: it is tried again
+            raise refused
 
     def _pause(self) -> None:
         self._paused = True

@@ -7,8 +7,10 @@ anywhere. `Future` is what `ask(block=False)` gives: await it on any loop, `get(
 from pykka import ActorDeadError, ActorProxy, ActorRegistry, Timeout, get_all, traversable
 
 from .actor import Actor
+from .backoff import Backoff
 from .binding import Binding
 from .carried import Floor, carried
+from .child import Child, ChildStatus
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
 from .future import Future, waiting
@@ -25,8 +27,11 @@ from .loop import (
     system_of,
 )
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
+from .monitor import Down, Monitor, monitor
 from .ref import ActorRef, PykkaRef, ask
+from .supervising import SupervisorRef
 from .threading_actor import ThreadingActor
+from .topic import Topic
 from .unit import Unit
 
 __all__ = [
@@ -35,17 +40,24 @@ __all__ = [
     "ActorProxy",
     "ActorRef",
     "ActorRegistry",
+    "Backoff",
     "Binding",
+    "Child",
+    "ChildStatus",
     "Clock",
     "DeadLetterHook",
+    "Down",
     "Floor",
     "Future",
     "Loop",
+    "Monitor",
     "PykkaRef",
+    "SupervisorRef",
     "SystemClock",
     "ThreadingActor",
     "Timeout",
     "Timer",
+    "Topic",
     "Unit",
     "WhenFull",
     "ask",
@@ -61,6 +73,7 @@ __all__ = [
     "install",
     "install_system_factory",
     "is_background",
+    "monitor",
     "refuse",
     "running",
     "system_context",

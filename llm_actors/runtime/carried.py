@@ -32,7 +32,7 @@ class CarryingEnvelope(Envelope[Any]):
 def packed(envelope: Envelope[Any]) -> Envelope[Any]:
     """The envelope with what this context carries, itself where that is nothing. In the sender's context."""
     value = carried.get()
-    return envelope if value is None else CarryingEnvelope(envelope, value)
+    return envelope if value is None or type(envelope) is CarryingEnvelope else CarryingEnvelope(envelope, value)
 
 
 def brought_by(envelope: Envelope[Any], floor: Floor | None) -> Any:

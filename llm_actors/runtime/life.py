@@ -22,6 +22,7 @@ from llm_actors.errors import LoopClosedError
 
 from .carried import Floor, brought_by, carried
 from .dead_letters import dead_letter
+from .ending import Ending, Mortal, Reason, Watch
 from .future import Future
 from .loop import Loop, is_background
 from .mailbox import Envelope, Kill, Mailbox, Stop
@@ -31,6 +32,7 @@ from .unit import ActorUnit
 from .unit import waiting as at_work
 
 if TYPE_CHECKING:
+    from .office import Office
     from .ref import ActorRef
 
 pykka_logger = logging.getLogger("pykka")
@@ -55,11 +57,10 @@ class Work(NamedTuple):
     waiting: list[Mail]
 
 
-class Life(pykka.Actor):
+class Life(Mortal, pykka.Actor):
     """The half of an actor that is on its loop. Its loop only, where nothing else is said."""
 
     _actor_lives_on: Loop | None = None
-    _actor_context: Context | None = None
     _actor_own_ref: ActorRef[Any] | None = None
     _actor_mailbox: Mailbox | None = None
     _actor_work: Work | None = None
@@ -68,6 +69,7 @@ class Life(pykka.Actor):
     _actor_dead = False
     _actor_waits: ClassVar[bool] = True  # its handlers may wait for others, and are then part of the graph of waits
     _actor_unit: ActorUnit | None = None  # while it has mail in work
+    _actor_heir: Office | None = None  # where its mail goes when it dies: it has a supervisor
     _actor_mourners: tuple[Future[None], ...] = ()
     _actor_floor: Floor | None = None
 
@@ -95,8 +97,7 @@ class Life(pykka.Actor):
     def _actor_drain(self) -> None:
         assert self._actor_lives_on is not None
         if self._actor_dead:
-            self._actor_answer_stops(self._actor_clear("stopped"))
-            self._actor_rest()
+            self._actor_stopped(self._actor_clear("stopped"), None, None)
             return
         if self._actor_starting:
             self._actor_starting = False
@@ -233,12 +234,17 @@ class Life(pykka.Actor):
             self._actor_kill_for([])
         elif isinstance(error, asyncio.CancelledError):
             logger.info("what %s was doing was cancelled: it stops", self)
-            self._actor_die()
+            self._actor_die("failed", error)
             self._actor_mourn(error)
         else:
             pykka_logger.debug("%r in %s. Stopping all actors.", error, self)
-            self._actor_stop_for([])
+            self._actor_stop_for([], "failed", error)
             ActorRegistry.stop_all(block=False)
+
+    def _actor_fail(self, error: BaseException) -> None:
+        """Fails of its own accord: as if a message that nobody asked for had raised. Not while a coroutine of its is at work."""
+        self._handle_failure(type(error), error, error.__traceback__)
+        self._actor_mourn(error)
 
     def _actor_mourn(self, error: BaseException) -> None:
         stops = self._actor_clear("failed")
@@ -248,18 +254,21 @@ class Life(pykka.Actor):
         """The last hook has run."""
         if error is not None:
             self._handle_failure(type(error), error, error.__traceback__)
-        self._actor_answer_stops(stops)
         self._actor_rest()
+        self._actor_over()
+        self._actor_answer_stops(stops)
 
     # ---- the ways to stop -------------------------------------------------------------------------------------------
 
-    def _actor_stop_for(self, stops: list[Mail]) -> None:
-        if self._actor_die():
+    def _actor_stop_for(
+        self, stops: list[Mail], reason: Reason = "stopped", error: BaseException | None = None
+    ) -> None:
+        if self._actor_die(reason, error):
             pykka_logger.debug("Stopped %s", self)
         self._actor_call(self.on_stop, (), [*stops, *self._actor_clear("stopped")], self._actor_stopped)
 
     def _actor_kill_for(self, stops: list[Mail]) -> None:
-        if self._actor_die():
+        if self._actor_die("killed"):
             pykka_logger.debug("Stopped %s", self)
         self._actor_stopped([*stops, *self._actor_clear("killed")], None, None)
 
@@ -271,14 +280,15 @@ class Life(pykka.Actor):
     ) -> None:
         info: Any = (exception_type, exception_value, traceback)
         pykka_logger.error("Unhandled exception in %s:", self, exc_info=info)
-        self._actor_die()
+        self._actor_die("failed", exception_value)
 
-    def _actor_die(self) -> bool:
+    def _actor_die(self, reason: Reason = "stopped", error: BaseException | None = None) -> bool:
         """No more mail is taken. False when it was dead. Any thread."""
         with self._actor_lock:
             if self._actor_dead:
                 return False
             self._actor_dead = True
+            self._actor_ending = Ending(reason, error)
             mourners, self._actor_mourners = self._actor_mourners, ()
             ref, self._actor_own_ref = self._actor_own_ref, None
             if self._actor_lives_on is not None:
@@ -293,13 +303,16 @@ class Life(pykka.Actor):
         """Answers what waits; gives those that asked for the stop, who are answered at its end. Any thread."""
         with self._actor_lock:
             mailbox, self._actor_mailbox = self._actor_mailbox, None
-            left = mailbox.take_all() if mailbox is not None else []
-        for envelope in left:
-            if not isinstance(envelope.message, Stop | Kill):
-                dead_letter(self, envelope.message, reason)
-                error = dead(f"{self} stopped before handling the message", cause)
-                answer_error(envelope.reply_to, error)
-        return [envelope for envelope in left if isinstance(envelope.message, Stop | Kill)]
+        if mailbox is None:
+            return []
+        stops = mailbox.take_stops()
+        if self._actor_heir is not None and cause is None and self._actor_heir.inherit(mailbox, self):
+            return stops
+        for envelope in mailbox.take_all():
+            dead_letter(self, envelope.message, reason)
+            error = dead(f"{self} stopped before handling the message", cause)
+            answer_error(envelope.reply_to, error)
+        return stops
 
     def _actor_answer_stops(self, stops: list[Mail]) -> None:
         for envelope in stops:
@@ -309,8 +322,9 @@ class Life(pykka.Actor):
 
     def _actor_end(self) -> Coroutine[Any, Any, None] | None:
         """See loop.Inhabitant."""
-        fresh = self._actor_die()
-        stops = self._actor_clear("its event loop ended", LoopClosedError("its event loop ended"))
+        cause = LoopClosedError("its event loop ended")
+        fresh = self._actor_die("loop ended", cause)
+        stops = self._actor_clear("its event loop ended", cause)
         if self._actor_work is not None:
             self._actor_answer_stops(stops)
             if fresh:
@@ -330,8 +344,8 @@ class Life(pykka.Actor):
 
     def _actor_abandon(self) -> None:
         """See loop.Inhabitant."""
-        self._actor_die()
         cause = LoopClosedError("its event loop is closed")
+        self._actor_die("loop ended", cause)
         stops = self._actor_clear("its event loop is closed", cause)
         work, self._actor_work = self._actor_work, None
         if work is not None:
@@ -339,7 +353,25 @@ class Life(pykka.Actor):
             for envelope in work.waiting:
                 if envelope not in stops:
                     answer_error(envelope.reply_to, dead(f"{self} stopped: its event loop is closed", cause))
+        self._actor_over()
         self._actor_answer_stops(stops)
+
+    # ---- who is told of the end -------------------------------------------------------------------------------------
+
+    def _actor_watch(self, watch: Watch) -> None:
+        loop = self._actor_home()
+        with loop.lock:
+            if not self._actor_dead and not loop.ended:
+                loop.residents.setdefault(self)  # held, and told of the loop's end, whoever else holds it
+        super()._actor_watch(watch)
+        if loop.closed:
+            self._actor_abandon()
+
+    def _actor_unwatch(self, watch: Watch) -> None:
+        super()._actor_unwatch(watch)
+        with self._actor_lock:
+            if not self._actor_watches and self._actor_own_ref is None and self._actor_lives_on is not None:
+                self._actor_lives_on.residents.pop(self, None)
 
     if TYPE_CHECKING:
         # The hooks may be `async def`, which Pykka's own declarations do not say.

@@ -9,6 +9,7 @@ import pykka
 
 from .dead_letters import dead_letter
 from .mailbox import Envelope, Kill, Lane, Stop
+from .monitor import Monitor, monitor
 from .reply import ForeignReply, Reply, StopReply, answer_error, dead
 from .stop_flag import StopFlag
 
@@ -83,6 +84,14 @@ class ActorRef(pykka.ActorRef[A]):
         if refused is not None:
             dead_letter(self, message, str(refused))
             raise refused
+
+    def offer(self, message: Any, *, control: bool = False) -> Exception | None:
+        """As `tell()`, but gives what that would raise; and what is refused is no dead letter: the sender still has it."""
+        return self._actor._actor_take(Envelope(message), "control" if control else "mail")
+
+    def monitor(self, watcher: pykka.ActorRef[Any] | None = None) -> Monitor:
+        """Watches for the actor's end: a future of its `Down`, which `watcher` is also sent as mail. At once when it is dead already."""
+        return monitor(self, watcher)
 
     @overload
     def ask(

@@ -37,6 +37,7 @@ def test_its_names_do_not_meet_those_of_the_actor_it_is():
         "on_receive",
         "on_stop",
         "_actor_stopped",
+        "_actor_clear",
         "_abc_impl",
     }
     assert own & set(dir(Actor)) <= meant

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 import llm_actors as llm
-from llm_actors.chat.conversation_actor import ConversationActor, RestartMail
+from llm_actors.chat.conversation_actor import ConversationActor
+from llm_actors.chat.restart_mail import RestartMail
 from llm_actors.chat.turn import Turn
 from llm_actors.chat.turn_mail import Begin, Cancel, RoundEnded, ToolDone
 from llm_actors.observe import ConversationCrashed, DeadLetter

@@ -13,9 +13,10 @@ import pytest
 
 import llm_actors as llm
 from llm_actors.chat import turn_mail as m
-from llm_actors.chat.conversation_actor import CancelMail, ConversationActor, RestartMail
+from llm_actors.chat.conversation_actor import CancelMail, ConversationActor
 from llm_actors.chat.conversation_work import ConversationWork, TurnMail
 from llm_actors.chat.history import Returned, open_calls
+from llm_actors.chat.restart_mail import RestartMail
 from llm_actors.chat.script_model import script_pair
 from llm_actors.messages import ModelRequest, Prompt, RoundResult, StreamEvent, ToolCall
 from llm_actors.providers.protocol import Script, ScriptStep

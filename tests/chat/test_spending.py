@@ -8,7 +8,7 @@ import pytest
 
 import llm_actors as llm
 from llm_actors.chat.budget import NONE, Spent
-from llm_actors.chat.conversation_actor import RestartMail
+from llm_actors.chat.restart_mail import RestartMail
 from llm_actors.observe import RoundFailed
 from tests.strict import check_next as check_accepted
 
