@@ -12,10 +12,10 @@
         assert simulation.now < 60
         print(simulation.trace.encode().decode())
 
-What is virtual: the loop's time (asyncio.sleep, asyncio.timeout, httpx's timeouts over an in-memory transport), all waits and clocks of this
-library, and inside its threads (tools, Python models, hooks) and here `time.sleep()`. What is drawn from the seed: which thread goes on,
-and when; which of two timers due together comes first; ids, jitter, and the `random` module. What is not: other clocks of the `time` module,
-sockets, locks and events of `threading`, threads of your own, `os.urandom`, and the order of sets of strings.
+What is virtual: the loop's time (asyncio.sleep, asyncio.timeout, httpx's timeouts over an in-memory transport), all waits and clocks of
+this library, and inside its threads (tools, Python models, hooks) and here `time.sleep()`. What is drawn from the seed: which thread goes
+on, and when; which of two timers due together comes first; ids, jitter, and the `random` module. What is not: other clocks of the `time`
+module, sockets, locks and events of `threading`, threads of your own, `os.urandom`, and the order of sets of strings.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ END_TURNS = 200_000
 _real_sleep = time.sleep
 
 
-def _sleep(seconds: float) -> None:
+def _sleep(seconds: Any) -> None:
     """In place of `time.sleep()` while a simulation runs."""
     if lent.loop is None:
         _real_sleep(seconds)
@@ -77,13 +77,12 @@ class Simulation:
     ) -> None:
         self.seed = seed
         self.random = random.Random(f"{seed}/program")  # noqa: S311 - for repeatable draws
-        self.virtual = VirtualLoop(self._draws("ties"), max_time=max_time, max_turns=max_turns, perturb=perturb)
-        self.trace = Trace(self.virtual.time)
+        self.trace = Trace(lambda: self.now)
         self.faults: list[dict[str, Any]] = []
         """What asyncio's exception handler was told: exceptions that nobody could be given."""
         self.system = system if system is not None else ActorSystem()
+        self._bounds = (max_time, max_turns)
         self._perturb = perturb
-        self._main: asyncio.Task[Any] | None = None
         self._entered = False
 
     def _draws(self, what: str) -> random.Random:
@@ -101,6 +100,8 @@ class Simulation:
             msg = "one simulation at a time, and each one once"
             raise RuntimeError(msg)
         self._entered = True
+        max_time, max_turns = self._bounds
+        self.virtual = VirtualLoop(self._draws("ties"), max_time=max_time, max_turns=max_turns, perturb=self._perturb)
         self.loop = loop = loops.of(self.virtual)
         loop.clock = VirtualClock(self.virtual, self._draws("ids"))
         threads = StepThreads(self.virtual, loop, self._draws("threads"), perturb=self._perturb)
@@ -136,8 +137,8 @@ class Simulation:
 
     def run(self, main: Awaitable[T]) -> T:
         """Runs a coroutine on the virtual loop to its end and gives what it gives. SimulationError when it can't end: see `errors`."""
-        self._main = task = self.virtual.create_task(_awaited(main), name="main")
-        return self.virtual.run_until_complete(task)  # type: ignore[no-any-return]
+        task = self.virtual.create_task(_awaited(main), name="main")
+        return self.virtual.run_until_complete(task)
 
     def _fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.faults.append(context)

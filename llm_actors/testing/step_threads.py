@@ -165,6 +165,7 @@ class StepThreads:
         self._back.acquire()
         self._workers = 0
         self._over = False
+        self._fault: BaseException | None = None
         self.on_step: Callable[[str], None] | None = None
 
     # ---- runtime.steps.Steps
@@ -182,10 +183,11 @@ class StepThreads:
             lent.loop = self._loop
             try:
                 call()
-            finally:
-                lent.loop = None
-                strand.rest()
-                self._back.release()
+            except BaseException as error:  # noqa: BLE001 - it should not; then it is for who runs the simulation
+                self._fault = error
+            lent.loop = None
+            strand.rest()
+            self._back.release()
 
         strand.call = run
         self._ready.append(strand)
@@ -213,18 +215,22 @@ class StepThreads:
             msg = f"the thread {strand.name} has not waited in virtual time for {REAL_LIMIT:g} real seconds. It is at\n{stack}"
             raise SimulationError(msg)
         self._running = None
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
 
     def run_in_thread(self, call: Callable[[], Any], name: str) -> asyncio.Future[Any]:
         """A call whose value or exception comes to a future of the loop."""
         answer = self._virtual.create_future()
 
         def run() -> None:
+            value, error = None, None
             try:
                 value = call()
-            except BaseException as error:  # noqa: BLE001 - as asyncio's executors do
-                self._virtual.call_soon_threadsafe(_settle, answer, None, error)
-            else:
-                self._virtual.call_soon_threadsafe(_settle, answer, value, None)
+            except BaseException as raised:  # noqa: BLE001 - as asyncio's executors do
+                error = raised
+            if not self._over:
+                self._virtual.call_soon_threadsafe(_settle, answer, value, error)
 
         self.start(run, name)
         return answer

@@ -14,7 +14,7 @@ import msgspec
 from llm_actors.messages import Event
 from llm_actors.observe import Record
 
-_ADDRESS = re.compile(rb" at 0x[0-9a-f]+")
+_ADDRESS = re.compile(rb"\b0x[0-9a-f]{8,16}\b")
 
 
 class Stepped(Record, frozen=True, kw_only=True):
@@ -43,6 +43,7 @@ class Trace:
         self.records: list[Record] = []
 
     def __call__(self, record: Record) -> None:
+        """Keeps a record."""
         self.records.append(record)
 
     def __len__(self) -> int:
@@ -71,7 +72,7 @@ class Trace:
     def encode(self) -> bytes:
         """All of it, a line each."""
         lines = [msgspec.json.encode(record, enc_hook=repr) for record in self.records]
-        return _ADDRESS.sub(b"", b"".join([line + b"\n" for line in lines]))
+        return _ADDRESS.sub(b"0x", b"".join([line + b"\n" for line in lines]))
 
 
 class _Listener:

@@ -17,7 +17,7 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from llm_actors.errors import SimulationError
 
@@ -78,7 +78,7 @@ class _Timer(asyncio.TimerHandle):
         self.tie = tie
 
     def __lt__(self, other: asyncio.TimerHandle) -> bool:
-        return (self._when, self.tie) < (other._when, getattr(other, "tie", 0.0))  # type: ignore[attr-defined]  # noqa: SLF001
+        return (self._when, self.tie) < (other._when, getattr(other, "tie", 0.0))  # type: ignore[attr-defined]
 
     __hash__ = asyncio.TimerHandle.__hash__
 
@@ -109,17 +109,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Virtual seconds since the loop was made."""
         return self._now
 
-    def call_at(
+    if TYPE_CHECKING:  # of BaseEventLoop's, what its declaration leaves out
+        _scheduled: list[asyncio.TimerHandle]
+
+        def _check_closed(self) -> None: ...
+
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """As asyncio has it; ties are drawn."""
         self._check_closed()
         timer = _Timer(self._draw(), when, callback, args, self, context)
         heapq.heappush(self._scheduled, timer)
-        timer._scheduled = True  # noqa: SLF001 - as BaseEventLoop.call_at()
+        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as BaseEventLoop.call_at()
         return timer
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """As asyncio has it."""
@@ -172,12 +177,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         future._number = self._numbers  # noqa: SLF001 - ours
         return future
 
-    @staticmethod
-    def _make_task(loop: VirtualLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **more: Any) -> asyncio.Task[Any]:
         # Numbered before it is made: it enters a weak set on the way.
-        loop._numbers += 1
+        self._numbers += 1
         task: _Task[Any] = _Task.__new__(_Task)
-        task._number = loop._numbers
+        task._number = self._numbers  # noqa: SLF001 - ours
         task.__init__(coroutine, loop=loop, **more)  # type: ignore[misc]
         return task
 
@@ -190,7 +194,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         assert self.threads is not None
         return self.threads.run_in_thread(lambda: func(*args), "executor")
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - asyncio's signature
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's signature
         """There is none."""
 
     def _process_events(self, events: Sequence[Any]) -> None:

@@ -92,6 +92,9 @@ LAYERS = (
 # Third-party packages of single modules, beside those of their layer.
 THIRD_PARTY = {
     "llm_actors.testing.plugin": frozenset({"pytest"}),
+    # An HTTP client's other end; h11 is the parser inside of httpx.
+    "llm_actors.testing.memory": frozenset({"httpx", "h11"}),
+    "llm_actors.testing.cassette": frozenset({"httpx"}),
     "llm_actors.extras.local": frozenset({"xllamacpp"}),
 }
 
