@@ -109,13 +109,14 @@ ASYNCIO_IN = (
     "llm_actors.command",
 )
 # The event log is the part of the response that threads meet in. The local engine is a process with its watchers.
-# Ctrl-C cancels from a thread of its own.
+# Ctrl-C cancels from a thread of its own. A simulation's threads are real ones that take turns.
 THREADING_IN = (
     "llm_actors.runtime",
     "llm_actors.chat.response",
     "llm_actors.chat.event_log",
     "llm_actors.extras.local",
     "llm_actors.command.interrupt",
+    "llm_actors.testing.step_threads",
 )
 CLOCK_IN = ("llm_actors.runtime.clock", "llm_actors.runtime.loop", "llm_actors.testing", "llm_actors.extras.local")
 STANDARD = (

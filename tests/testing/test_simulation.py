@@ -82,7 +82,7 @@ def test_a_callback_that_blocks_the_loop_holds_its_time_up():
     async def main():
         ticks = []
         asyncio.get_running_loop().call_later(1, ticks.append, "tick")
-        time.sleep(10)
+        time.sleep(10)  # noqa: ASYNC251 - that is the point
         assert not ticks
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -131,11 +131,11 @@ def test_a_program_that_can_not_go_on_ends_at_once_and_the_error_says_what_waits
 
 def test_a_program_that_goes_on_without_end_is_ended_by_its_bounds():
     async def ticks():
-        while True:
+        while True:  # noqa: ASYNC110 - that is the point
             await asyncio.sleep(1)
 
     async def spins():
-        while True:
+        while True:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0)
 
     with pytest.raises(llm.SimulationError, match="more than 100 virtual seconds"):
