@@ -27,15 +27,21 @@ class MemoryServer:
     """A server that lives where its client does. One loop only, the one that makes requests.
 
     `answers` are played in order (see `play`); `key`: the Bearer token that the default answer wants to see, None for any; `pace`: seconds
-    before each chunk of a default answer; `delay()`: seconds that a piece of bytes is under way, drawn for each.
+    before each chunk of a default answer; `delay()`: seconds that a piece of bytes is under way, drawn for each; `rule`: what answers a
+    request that no answer fits, in place of OpenAI's words.
     """
 
     base_url = "http://memory/v1"
 
     def __init__(
-        self, *answers: Answer, key: str | None = None, pace: float = 0.0, delay: Callable[[], float] | None = None
+        self,
+        *answers: Answer,
+        key: str | None = None,
+        pace: float = 0.0,
+        delay: Callable[[], float] | None = None,
+        rule: Callable[[Recorded], Answer] | None = None,
     ) -> None:
-        self._stage = Stage()
+        self._stage = Stage(rule)
         self._stage.setting = Setting(key, pace)
         self._delay = delay
         self._connections = 0

@@ -7,6 +7,7 @@ Player    one request's answer, step by step; how bytes go out and a connection 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -32,7 +33,8 @@ class Wire(Protocol):
 class Stage:
     """What all connections share."""
 
-    def __init__(self) -> None:
+    def __init__(self, rule: Callable[[Recorded], Answer] | None = None) -> None:
+        self._rule = rule
         self.setting = Setting(None, 0.0)
         self.script: list[list[Answer | int]] = []
         self.recorded: list[Recorded] = []
@@ -53,7 +55,7 @@ class Stage:
         self.recorded = [request for request in self.recorded if request.open]
 
     def next_answer(self, request: Recorded) -> Answer:
-        """The first answer left that fits, else the default."""
+        """The first answer left that fits, else what the rule says, else the default."""
         for entry in self.script:
             answer, left = entry
             assert isinstance(answer, Answer)
@@ -63,7 +65,7 @@ class Stage:
                 if left == 1:
                     self.script.remove(entry)
                 return answer
-        return Answer([Speak()])
+        return Answer([Speak()]) if self._rule is None else self._rule(request)
 
 
 class Player:

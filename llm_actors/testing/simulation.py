@@ -148,6 +148,8 @@ class Simulation:
 
     def _end(self) -> list[str]:
         """As `asyncio.run()` ends a loop: tasks are cancelled, then generators closed, and with them the loop's actors and engines."""
+        if self.virtual.is_closed():
+            return []
         self.virtual.allow_more(END_SECONDS, END_TURNS)
         try:
             self.virtual.run_until_complete(self._cancel_tasks())
