@@ -222,14 +222,15 @@ class AnyConversation(Origin, Prompting[R]):
         mail.when_busy = self.when_busy or policy
         if mail.steers:
             return
-        if mail.when_busy == "reject" and not self._seat.claim(mail.log):
-            text = f"conversation {self._id} is busy"
-            msg = f"{text}: wait for its response, steer() it, or make the conversation with another when_busy"
-            raise ConversationBusyError(msg)
         if waiting >= bound and mail.when_busy != "replace":
             text = f"{waiting} prompts are waiting in conversation {self._id}"
             msg = f"{text}: wait for some, or give ActorSystem a larger mailbox"
             raise MailboxFullError(msg)
+        # Last: a prompt that is refused must not have claimed the conversation, which would be busy with it for ever.
+        if mail.when_busy == "reject" and not self._seat.claim(mail.log):
+            text = f"conversation {self._id} is busy"
+            msg = f"{text}: wait for its response, steer() it, or make the conversation with another when_busy"
+            raise ConversationBusyError(msg)
 
     def _loop(self) -> Loop | None:
         """Where prompts go: the loop of the first one while it lives, else the running loop; None to wait for one."""

@@ -73,6 +73,22 @@ def test_reject_takes_prompts_again_when_cancel_has_returned():
     run(main())
 
 
+def test_a_prompt_that_a_full_mailbox_refuses_does_not_keep_the_conversation_busy():
+    async def main():
+        with llm.ActorSystem(mailbox=1):
+            model = Talks()
+            conversation = model.conversation(when_busy="reject")
+            steered = conversation.steer("one")
+            await model.started[0].wait()
+            with pytest.raises(llm.MailboxFullError):
+                conversation.prompt("two")
+            model.gates[0].set()
+            await steered
+            assert await conversation.prompt("three").text() == "1: three"
+
+    run(main())
+
+
 def test_reject_holds_for_prompts_written_down_before_there_is_a_loop():
     conversation = Says("a").conversation(when_busy="reject")
     response = conversation.prompt("one")
