@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import msgspec
@@ -95,11 +95,14 @@ class AnyConversation(Origin, Prompting[R]):
     def _target(self) -> AnyConversation[R]:
         return self
 
-    def say(self, prompt: Prompt) -> R:
-        """Sends a prompt that came as a message: `conversation.ref.ask(Prompt("hi"), block=False)` ends up here."""
+    def say(self, prompt: Prompt, take: Callable[[PromptMail], object]) -> R:
+        """Sends a prompt that came as a message: `conversation.ref.ask(Prompt("hi"), block=False)` ends up here.
+
+        `take`: the actor's own way to take it in, at once: posted, it would come behind prompts that were sent after the message.
+        """
         if not prompt.tools:
             prompt = msgspec.structs.replace(prompt, tools=self.tools)
-        return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=prompt.chain_limit)
+        return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=prompt.chain_limit, take=take)
 
     def steer(self, *said: str | TextPart | AttachmentPart, attachments: Sequence[Attachment] | None = None) -> R:
         """Puts a user message before the next model call of the turn that runs, behind all tool results; returns at once. Any thread.
@@ -144,9 +147,11 @@ class AnyConversation(Origin, Prompting[R]):
     def ref(self) -> ActorRef[ConversationActor]:
         """The actor's reference: takes `Prompt` by ask and tell.
 
-        Binds the conversation to the running loop, else to the background loop.
+        Binds the conversation to the running loop, else to the background loop; prompts that waited for a loop go there first.
         """
-        return self._seat.actor(self, running() or background()).actor_ref
+        actor = self._seat.actor(self, running() or background())
+        self._deliver_to(actor.engine.loop)
+        return actor.actor_ref
 
     def to_dict(self) -> dict[str, Any]:
         """The conversation as plain values: `id`, `name`, `model`, `messages`."""
@@ -179,6 +184,7 @@ class AnyConversation(Origin, Prompting[R]):
         limit: int | None = None,
         hooks: tuple[Any, Any] = (None, None),
         steers: bool = False,
+        take: Callable[[PromptMail], object] | None = None,
     ) -> R:
         """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
         if self._closed:
@@ -201,10 +207,10 @@ class AnyConversation(Origin, Prompting[R]):
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
         )
-        self._place(mail)
+        self._place(mail, take)
         return self._view(log)
 
-    def _place(self, mail: PromptMail) -> None:
+    def _place(self, mail: PromptMail, take: Callable[[PromptMail], object] | None) -> None:
         """To the actor, or to where prompts wait for a loop."""
         loop = self._loop()
         if loop is None:
@@ -215,7 +221,11 @@ class AnyConversation(Origin, Prompting[R]):
         else:
             self._deliver_to(loop)
             self._check_room(mail, self._seat.room(self, loop))
-            self._seat.post(self, loop, mail)
+            if take is None:
+                self._seat.post(self, loop, mail)
+            else:
+                mail.log.loop = loop
+                take(mail)
 
     def _check_room(self, mail: PromptMail, room: Room) -> None:
         waiting, bound, policy = room

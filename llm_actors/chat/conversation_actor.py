@@ -168,7 +168,7 @@ class ConversationActor(ConversationWork):
         if handle is None:
             msg = f"nobody holds conversation {self._id} any more: it has ended"
             raise ActorDeadError(msg)
-        return handle.say(prompt)
+        return handle.say(prompt, self.on_receive)
 
     def _enqueue(self, mail: PromptMail) -> None:
         log = mail.log
