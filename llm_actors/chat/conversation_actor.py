@@ -293,6 +293,9 @@ class ConversationActor(ConversationWork):
             for one in left:
                 one.leader = None
             self._queue.extendleft(reversed(left))
+            if isinstance(live.log.error, LoopClosedError):
+                # Somebody ends all tasks of this loop, as asyncio.run() does: what waits must not begin there any more.
+                self.cancel(CancelMail(None, live.log.error))
         self._begin_next()
 
     def abandon(self, error: BaseException | None = None) -> None:
