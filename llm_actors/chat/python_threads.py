@@ -51,8 +51,11 @@ class ThreadJob(RunningCode):
         self.tell()
 
     def work(self, worker: Worker) -> None:
-        """Runs it in the worker's thread and hands the outcome to the loop."""
-        outcome = called(self._context, self._function, (), {})
+        """Runs it in the worker's thread, unless it was told to end before that, and hands the outcome to the loop."""
+        if self.told:
+            outcome = Outcome("error", error=LoopClosedError(f'"{self.name}" was not called: it was stopped first'))
+        else:
+            outcome = called(self._context, self._function, (), {})
         try:
             self._pool.loop.post(self._pool.came_back, self, worker, outcome)
         except LoopClosedError:  # nobody is left to be told, and nobody to give this thread more work

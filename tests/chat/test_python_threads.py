@@ -101,8 +101,10 @@ def test_one_that_is_stopped_is_told_its_waits_raise_and_its_outcome_still_comes
     async def main():
         pool = ThreadPool(this_loop())
         seen = []
+        begun = Future()
 
         def execute():
+            begun.set()
             try:
                 Future().get(timeout=WAIT)
             except asyncio.CancelledError:
@@ -110,6 +112,7 @@ def test_one_that_is_stopped_is_told_its_waits_raise_and_its_outcome_still_comes
             return "late"
 
         started = Started(pool, execute)
+        await begun
         started.job.stop()
         started.job.stop()
         assert (await started.outcome()).value == "late"
@@ -191,3 +194,33 @@ def test_a_loop_that_was_closed_ends_the_thread_when_it_comes_back():
     thread.join(WAIT)
     assert not thread.is_alive()
     assert started.outcomes == []
+
+
+def test_a_call_that_was_told_to_end_before_its_thread_came_to_it_is_not_made():
+    class Held:
+        thread_name = "held"
+
+        def begin(self):
+            pass
+
+        def send(self, work):
+            self.work = work
+
+        def stop(self):
+            pass
+
+        def join(self, timeout):
+            pass
+
+    async def main():
+        called = []
+        pool = ThreadPool(this_loop())
+        pool._crew.take = lambda: (held, True)
+        started = Started(pool, lambda: called.append(1))
+        started.job.stop()
+        held.work.work(held)
+        assert isinstance((await started.outcome()).error, LoopClosedError)
+        assert called == []
+
+    held = Held()
+    asyncio.run(main())
