@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from .play import Outcome, play
 from .program import Program
 
+_WORD = re.compile(r"\b[a-z]{2,}\b")
 SEEDS = ("", "1", "2")
 """Seeds of the scheduler that a shorter program is tried with, beside its own: dropping a step shifts all that is drawn after it."""
 
@@ -25,7 +27,7 @@ def shrink(outcome: Outcome, *, plays: int = 2000, run: Callable[[Program], Outc
                 if plays < 0:
                     return best
                 tried = run(msgspec.structs.replace(program, seed=seed))
-                if tried.promise == outcome.promise:
+                if kind_of(tried) == kind_of(outcome):
                     smaller = tried
                     break
             if smaller is not None:
@@ -33,6 +35,13 @@ def shrink(outcome: Outcome, *, plays: int = 2000, run: Callable[[Program], Outc
         if smaller is None:
             return best
         best = smaller
+
+
+def kind_of(outcome: Outcome) -> str | None:
+    """What a failure is about, whatever the names and numbers in its text."""
+    if outcome.promise is None:
+        return None
+    return f"{outcome.promise} {' '.join(_WORD.findall(outcome.what)[:8])}"
 
 
 def _smaller(program: Program) -> Iterator[Program]:

@@ -146,7 +146,9 @@ class World:
 
     def _refused(self, seen: Seen, error: Exception) -> None:
         seen.talking.refused.append((seen, error))
-        busy = any(not other.released for other in seen.talking.sent)
+        busy = any(not other.released for other in seen.talking.sent) or any(
+            other.told and other.log is None and other.talking is seen.talking for other in self.by_name.values()
+        )
         if isinstance(error, llm.ConversationBusyError) and not busy:
             self.broken("C1", f"{seen.name} was refused as busy, and nothing is under way")
 
