@@ -182,7 +182,7 @@ def _check_response(world: World, seen: Seen) -> None:
     last = seen.log.records[-1].stop_reason if seen.log.records else None
     if error is None and last != "length" and not END.search(text[-40:]):
         world.broken("C3", f"{seen} was handed out as complete, and is not: {text!r}")
-    if seen.timeout is not None:
+    if seen.timeout is not None and seen.count.queued_at is not None:
         due = max(seen.sent_at + seen.timeout, seen.count.queued_at)  # where it waited for a loop, nothing could end it
         if seen.count.sealed_at > due + PATIENCE or (error is None and seen.count.sealed_at > due + 1e-6):
             world.broken("C6", f"{seen} ended at {seen.count.sealed_at}, its deadline was {due}")

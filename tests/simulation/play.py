@@ -86,9 +86,8 @@ def _play(program: Program, simulation: Simulation, worlds: list[World]) -> None
 
 
 def _is_fair(program: Program, fault: dict[str, Any]) -> bool:
-    """asyncio can't close a generator that runs: what a thread begins in the very moment of the loop's end may be one."""
-    threads = any(user.thread for user in program.users)
-    return program.ends is not None and threads and "generator is already running" in repr(fault.get("exception"))
+    """asyncio can't close a generator that runs: what begins in the very moment of the loop's end may be one, and be closed by us."""
+    return program.ends is not None and "generator is already running" in repr(fault.get("exception"))
 
 
 async def _main(world: World) -> None:

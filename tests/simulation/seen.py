@@ -48,7 +48,8 @@ class Count:
 
     def __init__(self) -> None:
         self.seals = self.releases = 0
-        self.queued_at = self.sealed_at = self.released_at = 0.0
+        self.queued_at: float | None = None
+        self.sealed_at = self.released_at = 0.0
         self.items: list[Any] = []
 
 
