@@ -74,7 +74,9 @@ class Preparation:
         if outcome.error is not None or outcome.kind == "stopped":
             toolbox.__dict__.pop(_READY, None)
             why = f"the event loop ended while {type(toolbox).__name__} was being prepared"
-            ready.set_error(outcome.error or LoopClosedError(why))  # nothing else stops it: others may wait for it as well
+            ready.set_error(
+                outcome.error or LoopClosedError(why)
+            )  # nothing else stops it: others may wait for it as well
         elif functions:
             self._run(toolbox, functions, ready)
         else:

@@ -150,10 +150,8 @@ class ToolJob(RunningCode):
         assert pool is not None
         assert context is not None
         assert function is not None
-        if self.told:
-            outcome = Outcome("stopped")
-        else:
-            outcome = called(context, call_through, (self._report, function, self._args, self._kwargs), {})
+        arguments = (self._report, function, self._args, self._kwargs)
+        outcome = Outcome("stopped") if self.told else called(context, call_through, arguments, {})
         self.returned = True
         try:
             pool.loop.post(pool.came_back, self, worker, outcome)

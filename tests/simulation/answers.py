@@ -50,11 +50,11 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def calls(self) -> list[Call]:
         """All tool calls."""
-        return [call for round in self.rounds for call in round.calls]
+        return [call for one in self.rounds for call in one.calls]
 
     def faults(self) -> set[str]:
         """How its calls may break."""
-        return {round.end for round in self.rounds}
+        return {one.end for one in self.rounds}
 
 
 def draw_answer(random: Random, tools: list[str]) -> Answer:

@@ -16,27 +16,23 @@ if TYPE_CHECKING:
 
 def is_excused(world: World, seen: Seen, error: BaseException | None) -> bool:
     """Whether the program accounts for this end."""
-    talking, program = seen.talking, world.program
+    talking, ends = seen.talking, world.program.ends is not None
+    talk = talking.talk
     mates = [other.answer for other in talking.sent]  # the answer to what was steered in or joined is its own too
+    due = [other for other in talking.sent if other.timeout is not None]
+    reasons: dict[type[BaseException], bool] = {
+        llm.ResponseCancelledError: talking.cancels or talk.when_busy == "replace" or ends,
+        llm.DeadlineExceededError: any(seen.count.sealed_at >= one.sent_at + (one.timeout or 0) for one in due),
+        llm.LoopClosedError: ends or talking.crashes,
+        llm.ConversationCrashedError: talking.crashes,
+        ActorDeadError: talking.crashes,
+        llm.ChainLimitError: sum(len(answer.rounds) for answer in mates) > world.program.chain_limit,
+        llm.PauseChain: "pauses" in talk.tools or talk.before_call == "pauses",
+        llm.LLMError: str(error) == "the hook" and "raises" in (talk.before_call, talk.after_call),
+        llm.InvalidRequestError: seen.kind == "resume",
+    }
     if error is None:
         return True
-    if isinstance(error, llm.ResponseCancelledError):
-        return talking.cancels or talking.talk.when_busy == "replace" or program.ends is not None
-    if isinstance(error, llm.DeadlineExceededError):
-        due = [other for other in talking.sent if other.timeout is not None]
-        return any(seen.count.sealed_at >= other.sent_at + (other.timeout or 0) for other in due)
-    if isinstance(error, llm.LoopClosedError):
-        return program.ends is not None or talking.crashes
-    if isinstance(error, llm.ConversationCrashedError | ActorDeadError):
-        return talking.crashes
-    if isinstance(error, llm.ChainLimitError):
-        return True
-    if isinstance(error, llm.PauseChain):
-        return "pauses" in talking.talk.tools or talking.talk.before_call == "pauses"
-    if type(error) is llm.LLMError and str(error) == "the hook":
-        return "raises" in (talking.talk.before_call, talking.talk.after_call)
-    if isinstance(error, llm.InvalidRequestError):
-        return seen.kind == "resume"
-    if isinstance(error, llm.ModelError):
-        return any(end in FAULTS for answer in mates for end in answer.faults())
-    return False
+    if type(error) in reasons:
+        return reasons[type(error)]
+    return isinstance(error, llm.ModelError) and any(end in FAULTS for answer in mates for end in answer.faults())

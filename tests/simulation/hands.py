@@ -67,7 +67,7 @@ class SyncHands:
     """In a thread: nothing of it ever suspends."""
 
     async def sleep(self, seconds):
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251 - it runs in a thread
 
     async def text(self, log):
         return Response(log).text()

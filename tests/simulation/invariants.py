@@ -59,6 +59,8 @@ def check_history(world: World, talking: Talking) -> None:
             if call in returned or call not in called:
                 world.broken("C2", f"the result of {call} was kept twice, or without its call, in {talking}")
             returned.add(call)
+            if "late result" in entry.part.output:
+                world.broken("T3", f"{call} had a result long after its timeout")
     for seen in talking.sent:
         if seen.silent is not None and seen.entries() != seen.silent[1]:
             world.broken("C5", f"an entry of {seen} was kept after its cancel had returned")
@@ -182,6 +184,8 @@ def _check_response(world: World, seen: Seen) -> None:
     last = seen.log.records[-1].stop_reason if seen.log.records else None
     if error is None and last != "length" and not END.search(text[-40:]):
         world.broken("C3", f"{seen} was handed out as complete, and is not: {text!r}")
+    if len(seen.log.records) > world.program.chain_limit:
+        world.broken("C6", f"{seen} made {len(seen.log.records)} model calls, the limit is {world.program.chain_limit}")
     if seen.timeout is not None and seen.count.queued_at is not None:
         due = max(seen.sent_at + seen.timeout, seen.count.queued_at)  # where it waited for a loop, nothing could end it
         if seen.count.sealed_at > due + PATIENCE or (error is None and seen.count.sealed_at > due + 1e-6):
@@ -202,9 +206,9 @@ def _check_reader(world: World, reader: Reader) -> None:
         events = [(event.number, event.type, event.chunk) for event in reader.items]
         if events != [event for event in _events(seen) if event[0] >= reader.after]:
             world.broken("C4", f"a reader of {seen} got {events}, it had {_events(seen)}")
-    elif reader.how == "iterate" and "".join(reader.items) != text:
-        world.broken("C4", f"a reader of {seen} got {reader.items}, its text was {text!r}")
-    elif reader.how == "leave" and not text.startswith("".join(reader.items)):
+    elif (reader.how == "iterate" and "".join(reader.items) != text) or (
+        reader.how == "leave" and not text.startswith("".join(reader.items))
+    ):
         world.broken("C4", f"a reader of {seen} got {reader.items}, its text was {text!r}")
     elif reader.text is not None and (seen.error is not None or reader.text != text):
         world.broken("C3", f"a reader of {seen} was given {reader.text!r}; it ended with {seen.error!r}, {text!r}")
@@ -223,6 +227,7 @@ def _events(seen: Seen) -> list[tuple[int, str, str]]:
 
 
 def _check_talk(world: World, talking: Talking) -> None:
+    _check_whole_turns(world, talking)
     asked = [
         entry.message.text
         for entry in talking.conversation._history.entries()
@@ -232,6 +237,29 @@ def _check_talk(world: World, talking: Talking) -> None:
         count = asked.count(seen.name)
         if count > 1 or (count == 0 and seen.sealed and seen.error is None and seen.kind != "resume"):
             world.broken("C1", f"the prompt of {seen} is {count} times in the history; it ended with {seen.error!r}")
+
+
+def _check_whole_turns(world: World, talking: Talking) -> None:
+    """C2: what ended left no call open, and no prompt from which nothing came; a pause leaves its calls for who resumes."""
+    entries = talking.conversation._history.entries()
+    returned = {entry.part.tool_call_id for entry in entries if isinstance(entry, Returned)}
+    produced = {entry.turn for entry in entries if isinstance(entry, Answered | Returned)}
+    said = {entry.turn for entry in entries if isinstance(entry, Said)}
+    for seen in talking.sent:
+        if seen.error is None or isinstance(seen.error, llm.PauseChain) or seen.kind != "chain":
+            continue
+        calls = [
+            part.tool_call_id
+            for entry in entries
+            if isinstance(entry, Answered) and entry.turn == seen.log.id
+            for message in entry.messages
+            for part in message.parts
+            if isinstance(part, llm.ToolCallPart)
+        ]
+        if not returned.issuperset(calls):
+            world.broken("C2", f"{seen} ended with {seen.error!r} and left calls open: {calls}")
+        if seen.log.id in said - produced:
+            world.broken("C2", f"nothing came of {seen}, which ended with {seen.error!r}, and its prompt stayed")
 
 
 def check_nothing_is_left(world: World) -> None:

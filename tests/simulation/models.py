@@ -42,10 +42,10 @@ def last_prompt(messages: list[Message]) -> tuple[str, int]:
     return (messages[place].text if place >= 0 else ""), rounds
 
 
-def items_of(name: str, number: int, round: Round) -> Iterator[Any]:
+def items_of(name: str, number: int, planned: Round) -> Iterator[Any]:
     """What is said, in order: chunks, pauses as floats, calls."""
     words = calls = 0
-    for piece in round.pieces:
+    for piece in planned.pieces:
         if isinstance(piece, Call):
             calls += 1
             said = f"{name}.{number}.{calls}"
@@ -55,7 +55,7 @@ def items_of(name: str, number: int, round: Round) -> Iterator[Any]:
             yield f"{name}.{number}w{words} "
         else:
             yield piece
-    if round.end == "stop":
+    if planned.end == "stop":
         yield f"<{name}.{number}>"
 
 
@@ -64,14 +64,14 @@ def items_of(name: str, number: int, round: Round) -> Iterator[Any]:
 
 def _play(request: ModelRequest) -> Script:
     name, number = last_prompt(request.messages)
-    round = world().called(name, number, request.messages)
-    pieces = list(items_of(name, number, round))
-    if round.end == "stall":
+    planned = world().called(name, number, request.messages)
+    pieces = list(items_of(name, number, planned))
+    if planned.end == "stall":
         pieces.append(STALL)
-    if round.end in ("stop", "length"):
-        spoken = testing.says(*pieces, stop_reason="length" if round.end == "length" else None)
+    if planned.end in ("stop", "length"):
+        spoken = testing.says(*pieces, stop_reason="length" if planned.end == "length" else None)
     else:
-        spoken = testing.fails(error_of(round.end), *pieces)
+        spoken = testing.fails(error_of(planned.end), *pieces)
     return testing.ScriptedModel()._script(spoken)
 
 
@@ -84,10 +84,10 @@ class _Speaks:
 
     def _round(self, prompt, response):
         name, number = last_prompt(prompt.messages)
-        round = world().called(name, number, prompt.messages)
-        if round.end == "length":
+        planned = world().called(name, number, prompt.messages)
+        if planned.end == "length":
             response.stop_reason = "length"
-        return name, number, round
+        return name, number, planned
 
     def _say(self, item, response):
         if isinstance(item, ToolCall):
@@ -96,29 +96,29 @@ class _Speaks:
         return item
 
     async def _speak(self, prompt, response):
-        name, number, round = self._round(prompt, response)
+        name, number, planned = self._round(prompt, response)
         with world().answers(name):
-            for item in items_of(name, number, round):
+            for item in items_of(name, number, planned):
                 if isinstance(item, float):
                     await asyncio.sleep(item)
                 elif (said := self._say(item, response)) is not None:
                     yield said
-            if round.end == "stall":
+            if planned.end == "stall":
                 await asyncio.sleep(STALL)
-            if round.end not in ("stop", "length"):
-                raise error_of(round.end)
+            if planned.end not in ("stop", "length"):
+                raise error_of(planned.end)
 
     def _speak_blocking(self, prompt, response):
-        name, number, round = self._round(prompt, response)
-        for item in items_of(name, number, round):
+        name, number, planned = self._round(prompt, response)
+        for item in items_of(name, number, planned):
             if isinstance(item, float):
                 time.sleep(item)
             elif (said := self._say(item, response)) is not None:
                 yield said
-        if round.end == "stall":
+        if planned.end == "stall":
             time.sleep(STALL)
-        if round.end not in ("stop", "length"):
-            raise error_of(round.end)
+        if planned.end not in ("stop", "length"):
+            raise error_of(planned.end)
 
 
 class AsyncSpeaks(_Speaks, llm.AsyncModel):
@@ -167,19 +167,19 @@ def _rule(request: testing.Recorded) -> testing.Answer:
     place = max(at for at, said in enumerate(messages) if said["role"] == "user" and texts[at])
     number = sum(said["role"] == "assistant" for said in messages[place + 1 :])
     plain = [Message(said["role"], [llm.TextPart(text)]) for said, text in zip(messages, texts, strict=True)]
-    round = world().called(texts[place], number, plain)
-    return _written(texts[place], number, round)
+    planned = world().called(texts[place], number, plain)
+    return _written(texts[place], number, planned)
 
 
-def _written(name: str, number: int, round: Round) -> testing.Answer:
+def _written(name: str, number: int, planned: Round) -> testing.Answer:
     steps: list[wire.Step] = []
-    if round.end in _ERRORS:
-        return testing.reply(int(round.end), {"error": {"message": round.end}})
-    if round.end == "garbage":
+    if planned.end in _ERRORS:
+        return testing.reply(int(planned.end), {"error": {"message": planned.end}})
+    if planned.end == "garbage":
         return testing.Answer([wire.Send(b"\x00\x01garbage\r\n\r\n")])
     steps.append(wire.Send(wire.head()))
     calls = 0
-    for item in items_of(name, number, round):
+    for item in items_of(name, number, planned):
         if isinstance(item, float):
             steps.append(wire.Wait(item))
         elif isinstance(item, ToolCall):
@@ -190,12 +190,12 @@ def _written(name: str, number: int, round: Round) -> testing.Answer:
             calls += 1
         else:
             steps.append(_sent({"content": item}, None))
-    if round.end in ("stop", "length"):
-        finish = "length" if round.end == "length" else "tool_calls" if calls else "stop"
+    if planned.end in ("stop", "length"):
+        finish = "length" if planned.end == "length" else "tool_calls" if calls else "stop"
         return testing.Answer([*steps, _sent({}, finish), wire.Send(wire.chunk(b"data: [DONE]\n\n") + wire.chunk(b""))])
     last = {"stall": wire.Stall(), "closed": wire.Close(), "reset": wire.Reset(), "raises": wire.Reset()}
     cut = wire.Send(b"5\r\nda")
-    return testing.Answer([*steps, *([cut] if round.end == "cut" else []), last.get(round.end, wire.Close())])
+    return testing.Answer([*steps, *([cut] if planned.end == "cut" else []), last.get(planned.end, wire.Close())])
 
 
 def _sent(delta: dict[str, Any], finish: str | None) -> wire.Send:

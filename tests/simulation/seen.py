@@ -101,6 +101,9 @@ class Seen:
             world.broken("C5", f"the cancel of {self.name} returned before it had ended")
         if self.answering:
             world.broken("C5", f"the cancel of {self.name} returned while its model is at work")
+        running = [call for call in world.on_loop if call.startswith(f"{self.name}.")]
+        if running:
+            world.broken("C5", f"the cancel of {self.name} returned while its tools are at work: {running}")
         self.silent = (len(self.log), self.entries())
 
     def expect_callback(self, world: World) -> Callable[[], None]:

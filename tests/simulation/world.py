@@ -45,6 +45,7 @@ class World:
         self.readers: list[Reader] = []
         self.ran: dict[str, int] = {}
         self.running: dict[str, Any] = {}
+        self.on_loop: set[str] = set()
         self.subscribers: list[Subscriber] = []
         self.failure: Broken | None = None
         self.counts: dict[str, Count] = {}
@@ -138,6 +139,9 @@ class World:
         return seen
 
     def _known(self, seen: Seen, response: Any) -> None:
+        others = [one for one in seen.talking.sent if one.kind != "steer" and not one.sealed and not one.told]
+        if seen.talking.talk.when_busy == "reject" and seen.kind != "steer" and not seen.told and others:
+            self.broken("C1", f"{seen} was taken, while {others[0]} is under way")
         seen.log = response._log
         seen.count = self.count(seen.log)
         self.seen.append(seen)
@@ -298,11 +302,14 @@ class World:
 
         self.ran[call] = self.ran.get(call, 0) + 1
         self.running[call] = waiting.get()
+        if self.simulation.loop.is_current() and not hangs:
+            self.on_loop.add(call)
         check_start(self, call, again=again)
         try:
             yield
         finally:
             self.running.pop(call, None)
+            self.on_loop.discard(call)
 
 
 def _task_hands() -> Any:
