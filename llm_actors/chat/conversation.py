@@ -251,8 +251,12 @@ class AnyConversation(Origin, Prompting[R]):
 
     def _deliver_to(self, loop: Loop) -> None:
         mails, self._unposted = self._unposted, []
-        for mail in mails:
-            self._seat.post(self, loop, mail)
+        try:
+            while mails:
+                self._seat.post(self, loop, mails[0])
+                mails.pop(0)
+        finally:
+            self._unposted[:0] = mails  # that loop is closed: they go on waiting for one
 
     # ---- what a log asks of its conversation --------------------------------------------------------------------------------
 
