@@ -97,6 +97,8 @@ class Seen:
 
     def silence(self, world: World) -> None:
         """Its cancel has returned."""
+        if self.sealed and self.error is None:  # it was complete before
+            return
         if not self.released:
             world.broken("C5", f"the cancel of {self.name} returned before it had ended")
         if self.answering:
