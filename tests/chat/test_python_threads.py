@@ -196,7 +196,7 @@ def test_a_loop_that_was_closed_ends_the_thread_when_it_comes_back():
     assert started.outcomes == []
 
 
-def test_a_call_that_was_told_to_end_before_its_thread_came_to_it_is_not_made():
+def test_a_call_that_was_told_to_end_before_its_thread_came_to_it_is_not_made(monkeypatch):
     class Held:
         thread_name = "held"
 
@@ -215,7 +215,7 @@ def test_a_call_that_was_told_to_end_before_its_thread_came_to_it_is_not_made():
     async def main():
         called = []
         pool = ThreadPool(this_loop())
-        pool._crew.take = lambda: (held, True)
+        monkeypatch.setattr(pool._crew, "take", lambda: (held, True))
         started = Started(pool, lambda: called.append(1))
         started.job.stop()
         held.work.work(held)

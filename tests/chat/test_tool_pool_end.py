@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 import weakref
+from typing import Any
 
 import pytest
 
@@ -253,7 +254,7 @@ def test_a_call_that_was_stopped_before_its_thread_came_to_it_is_not_made():
 
     class Held:
         thread_name = "held"
-        gone = None
+        gone: Any = None
 
         def send(self, work):
             self.work = work

@@ -68,7 +68,7 @@ def check_history(world: World, talking: Talking) -> None:
 
 def fault_of(messages: list[Any]) -> str | None:
     """What a strict provider would refuse in these messages; written without a look at the library's own repair."""
-    due: list[str] = []
+    due: list[Any] = []
     for place, message in enumerate(messages):
         if due and message.role != "tool":
             return f"no result of {due} before message {place}"
@@ -197,7 +197,9 @@ def _check_response(world: World, seen: Seen) -> None:
 
 def _check_reader(world: World, reader: Reader) -> None:
     seen = reader.seen
-    if seen in seen.talking.unposted() and isinstance(reader.error, llm.LoopClosedError):  # it waits for a loop that lives
+    if seen in seen.talking.unposted() and isinstance(
+        reader.error, llm.LoopClosedError
+    ):  # it waits for a loop that lives
         return
     if not reader.done:
         if not reader.gone:

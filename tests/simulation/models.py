@@ -193,9 +193,15 @@ def _written(name: str, number: int, planned: Round) -> testing.Answer:
     if planned.end in ("stop", "length"):
         finish = "length" if planned.end == "length" else "tool_calls" if calls else "stop"
         return testing.Answer([*steps, _sent({}, finish), wire.Send(wire.chunk(b"data: [DONE]\n\n") + wire.chunk(b""))])
-    last = {"stall": wire.Stall(), "closed": wire.Close(), "reset": wire.Reset(), "raises": wire.Reset()}
+    last: dict[str, wire.Step] = {
+        "stall": wire.Stall(),
+        "closed": wire.Close(),
+        "reset": wire.Reset(),
+        "raises": wire.Reset(),
+    }
     cut = wire.Send(b"5\r\nda")
-    return testing.Answer([*steps, *([cut] if planned.end == "cut" else []), last.get(planned.end, wire.Close())])
+    steps += [cut] if planned.end == "cut" else []
+    return testing.Answer([*steps, last.get(planned.end, wire.Close())])
 
 
 def _sent(delta: dict[str, Any], finish: str | None) -> wire.Send:

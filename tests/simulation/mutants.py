@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from llm_actors.chat import conversation_actor, conversation_work
+from llm_actors.chat import conversation_work
 from llm_actors.chat.arrivals import Arrivals
 from llm_actors.chat.callbacks import run_callbacks
 from llm_actors.chat.conversation_actor import ConversationActor
@@ -25,7 +25,7 @@ from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.chat.tool_round import ToolRound
 from llm_actors.chat.turn import Turn
 from llm_actors.chat.turn_ending import TurnEnding
-from llm_actors.chat.turn_mail import Append, Emit, RoundStopped, StopSend, ToolDone
+from llm_actors.chat.turn_mail import Append, Emit, Finish, RoundStopped, RunTool, StopSend, ToolDone
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.runtime.future import Future
 from llm_actors.runtime.mailbox import Mailbox
@@ -313,7 +313,7 @@ def callbacks_are_called_after_an_error_too(patch):
             for log, callbacks in self._seal(live, command.error):
                 run_callbacks(log, callbacks, self.engine)
 
-    patch.setitem(ConversationWork._DO, conversation_work.Finish, mutated)
+    patch.setitem(ConversationWork._DO, Finish, mutated)
 
 
 @mutant
@@ -408,12 +408,9 @@ def a_tool_is_called_after_its_cancel(patch):
 @mutant
 def a_tool_runs_twice(patch):
     patch.setattr(ConversationWork, "_run_tool", _run_twice)
-    patch.setitem(ConversationWork._DO, conversation_work.RunTool, _run_twice)
+    patch.setitem(ConversationWork._DO, RunTool, _run_twice)
 
 
 def _run_twice(self, live, command):
     live.run.tool(command)
     live.run.tool(command)
-
-
-assert conversation_actor  # the module that the actor's mutants are about

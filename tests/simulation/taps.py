@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from llm_actors.chat.event_log import EventLog
 from llm_actors.observe import PromptQueued, PromptsJoined, Record, TurnStarted
 
@@ -41,11 +43,11 @@ def tapped(world: World) -> Iterator[None]:
         count.released_at = world.now
         release(log)
 
-    EventLog.write, EventLog.seal, EventLog.release = tapped_write, tapped_seal, tapped_release  # type: ignore[method-assign]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EventLog, "write", tapped_write)
+        patch.setattr(EventLog, "seal", tapped_seal)
+        patch.setattr(EventLog, "release", tapped_release)
         yield
-    finally:
-        EventLog.write, EventLog.seal, EventLog.release = write, seal, release  # type: ignore[method-assign]
 
 
 def observer(world: World) -> Any:

@@ -71,7 +71,7 @@ class World:
     def open(self) -> None:
         """Makes the conversations."""
         for number, talk in enumerate(self.program.talks):
-            model = models.model_of(talk.model, talk.dress, self._pair)
+            model: Any = models.model_of(talk.model, talk.dress, self._pair)
             conversation = model.conversation(
                 tools=tools_of(talk.tools),
                 before_call=hooks.before(talk.before_call),
@@ -83,7 +83,8 @@ class World:
     def inner(self, dress: str) -> Any:
         """The conversation that tools of this dress ask."""
         if dress not in self._inner:
-            self._inner[dress] = models.INNER[dress].conversation()
+            made: Any = models.INNER[dress]
+            self._inner[dress] = made.conversation()
         return self._inner[dress]
 
     # ---- what users do
