@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import llm_actors as llm
+from llm_actors.runtime import ActorDeadError
+
 if TYPE_CHECKING:
     from .answers import Answer
     from .program import Talk
     from .world import World
+
+
+CUT_OFF = (llm.ConversationCrashedError, llm.LoopClosedError, ActorDeadError)
 
 
 class Broken(BaseException):
@@ -97,8 +103,8 @@ class Seen:
 
     def silence(self, world: World) -> None:
         """Its cancel has returned."""
-        if self.sealed and self.error is None:  # it was complete before
-            return
+        if self.sealed and (self.error is None or isinstance(self.error, CUT_OFF)):
+            return  # it was complete before, or its actor failed: then nothing is waited for, and the cancel had nothing to do
         if not self.released:
             world.broken("C5", f"the cancel of {self.name} returned before it had ended")
         if self.answering:
