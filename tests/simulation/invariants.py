@@ -95,7 +95,7 @@ def check_request(world: World, seen: Seen, messages: list[Any]) -> None:
     """C1: a prompt sees all that was answered before it, once, and nothing else that is under way. C2: the request is valid."""
     if seen.talking.talk.model != "wire" and (fault := fault_of(messages)):
         world.broken("C2", f"the request for {seen} is not valid: {fault}")
-    if seen.silent is not None and seen.kind != "resume" and not _resumed(seen):
+    if seen.silent is not None and not _goes_on(seen):
         world.broken("C5", f"a model was called for {seen} after its cancel had returned")
     asked = [message.text for message in messages if message.role == "user"]
     said = {name for message in messages if message.role == "assistant" for name, _ in END.findall(message.text)}
@@ -120,8 +120,9 @@ def _joined(seen: Seen) -> bool:
     return seen.talking.talk.when_busy == "coalesce" or any(one.kind == "steer" for one in seen.talking.sent)
 
 
-def _resumed(seen: Seen) -> bool:
-    return any(one.kind == "resume" for one in seen.talking.sent)
+def _goes_on(seen: Seen) -> bool:
+    """Whether others may rightly work on its prompt after its end: whoever resumes, or shares the turn with it."""
+    return seen.talking.talk.when_busy == "coalesce" or any(one.kind == "resume" for one in seen.talking.sent)
 
 
 def check_order(world: World, conversation: str, responses: list[str]) -> None:
@@ -141,7 +142,7 @@ def check_start(world: World, call: str, *, again: bool) -> None:
     if world.ran[call] > 1 and not again:
         world.broken("T2", f"the call {call} was run {world.ran[call]} times")
     seen = world.by_name[call.split(".", 1)[0]]
-    if seen.silent is not None and not _resumed(seen):
+    if seen.silent is not None and not _goes_on(seen):
         world.broken("C5", f"the call {call} of {seen} began after its cancel had returned")
     jobs = [job for job in world.running.values() if job is not None and not job.told]
     waits = any("asks" in tool for talking in world.talks for tool in talking.talk.tools)
