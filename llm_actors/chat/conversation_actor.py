@@ -75,7 +75,7 @@ class ConversationActor(ConversationWork):
     def backlog(self) -> int:
         """Prompts that have not ended, with the mail that has not been looked at. Any thread."""
         running = self._running
-        joint = running is not None and running.joint
+        joint = running is not None and running.joint and running.log.id in self._lives  # not when it was cut off
         return len(self._lives) - joint + super().backlog
 
     # ---- mail ---------------------------------------------------------------------------------------------------------------

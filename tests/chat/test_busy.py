@@ -397,6 +397,22 @@ def test_closing_a_conversation_ends_joined_turns_too():
     run(main())
 
 
+def test_a_joint_turn_that_dies_with_its_actor_leaves_nobody_waiting():
+    async def main():
+        model = Talks(held=2)
+        conversation = model.conversation(when_busy="coalesce")
+        _, *responses = [conversation.prompt(text) for text in ("one", "two", "three")]
+        model.gates[0].set()
+        await model.started[1].wait()
+        await conversation.ref.kill(block=False)
+        for response in responses:
+            with pytest.raises(llm.ConversationCrashedError):
+                await response.text()
+        assert conversation.waiting == 0
+
+    run(main())
+
+
 # ---- all
 
 
