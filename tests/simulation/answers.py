@@ -12,6 +12,8 @@ SECONDS = (0.0, 0.0, 0.001, 0.01, 0.1, 0.5, 1.0, 2.0)
 """Few and round, so that many things fall on one moment."""
 END = re.compile(r"<([\w-]*)\.(\d+)>")
 """What only a complete answer holds, as its last words: `<prompt.round>`."""
+WORD = re.compile(r"[\w-]*\.\d+w\d+ |<[\w-]*\.\d+>")
+"""All that a model says: its words, and the end of an answer."""
 FAULTS = ("cut", "closed", "reset", "stall", "429", "529", "503", "garbage", "raises")
 """How a model call may break: after what was said, or in place of an answer."""
 

@@ -9,7 +9,7 @@ import llm_actors as llm
 from llm_actors.chat.history import Answered, Returned, Said
 from llm_actors.loop_engine import LoopEngine
 
-from .answers import END
+from .answers import END, WORD
 from .excuses import is_excused
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def check_end(world: World) -> None:
     check_turn(world)
     for seen in world.seen:
         _check_response(world, seen)
+        _check_stream(world, seen)
     for reader in world.readers:
         _check_reader(world, reader)
     for subscriber in world.subscribers:
@@ -192,8 +193,31 @@ def _check_response(world: World, seen: Seen) -> None:
         if seen.count.sealed_at > due + PATIENCE or (error is None and seen.count.sealed_at > due + 1e-6):
             world.broken("C6", f"{seen} ended at {seen.count.sealed_at}, its deadline was {due}")
     for calls in seen.callbacks:
-        if len(calls) != (error is None):
+        wanted = int(error is None)
+        if len(calls) != wanted and not (
+            world.program.ends is not None and not calls
+        ):  # its thread may have ended before
             world.broken("C4", f"a callback of {seen} was called {len(calls)} times; it ended with {error!r}")
+
+
+def _check_stream(world: World, seen: Seen) -> None:
+    """Every text is one that its model said; each call begins and ends once, and tells its progress between."""
+    begun: set[Any] = set()
+    ended: set[Any] = set()
+    for item in seen.count.items:
+        if isinstance(item, str):
+            if not WORD.fullmatch(item):
+                world.broken("C3", f"{seen} has a text that no model said: {item!r}")
+        elif item.type == "tool_started":
+            if item.tool_call_id in begun:
+                world.broken("T2", f"{item.tool_call_id} began twice in {seen}")
+            begun.add(item.tool_call_id)
+        elif item.type == "tool_ended":
+            if item.tool_call_id in ended:
+                world.broken("T2", f"{item.tool_call_id} ended twice in {seen}")
+            ended.add(item.tool_call_id)
+        elif item.type == "tool_progress" and (item.tool_call_id in ended or item.tool_call_id not in begun):
+            world.broken("C5", f"{item.tool_call_id} told its progress before its beginning or after its end in {seen}")
 
 
 def _check_reader(world: World, reader: Reader) -> None:

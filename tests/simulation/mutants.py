@@ -282,11 +282,11 @@ def a_wake_up_is_lost(patch):
 
 
 @mutant
-def a_future_wakes_one_of_those_who_wait(patch):
+def a_future_wakes_nobody(patch):
     put = Future._set
 
     def mutated(self, outcome):
-        self._waiters = self._waiters[:1]
+        self._waiters = ()
         put(self, outcome)
 
     patch.setattr(Future, "_set", mutated)
@@ -328,13 +328,27 @@ def a_log_loses_its_last_item_when_it_is_folded(patch):
 
 
 @mutant
-def progress_is_told_after_its_call_has_ended(patch):
-    patch.setattr(ToolRound, "running", lambda self, place: self._calls[place].tool_call)
-    patch.setattr(Turn, "_tool_progress", _progress_twice)
+def the_beginning_of_a_call_is_not_told(patch):
+    commands = Turn._tool_commands
+
+    def mutated(self, steps, now):
+        return [one for one in commands(self, steps, now) if not _tells(one, "tool_started")]
+
+    patch.setattr(Turn, "_tool_commands", mutated)
 
 
-def _progress_twice(self, mail):
-    return [Emit(["progress is no text"])]
+@mutant
+def the_end_of_a_call_is_told_twice(patch):
+    keep = Turn._keep_results
+
+    def mutated(self, now):
+        return [one for one in keep(self, now) for _ in range(1 + _tells(one, "tool_ended"))]
+
+    patch.setattr(Turn, "_keep_results", mutated)
+
+
+def _tells(command, kind):
+    return isinstance(command, Emit) and not isinstance(command.items[0], str) and command.items[0].type == kind
 
 
 @mutant
