@@ -43,6 +43,8 @@
     |-- OptionsError                        an option the model doesn't have, or a wrong value (ValueError, TypeError)
     |-- AttachmentError                     can't be read, fetched, or is too large (ValueError)
     |-- ToolArgumentsError                  a model's arguments don't fit the tool: the model is told what was expected (ValueError)
+    |-- SimulationError                     nothing can happen any more in virtual time, or too much: says what waits (RuntimeError)
+    |-- CassetteMissError                   a request that was not recorded: shows how it differs from the nearest one (LookupError)
     |-- CancelToolCall                      raise it in before_call: the model is told why
     `-- PauseChain                          raise it in a tool: the chain stops until somebody resumes
 
@@ -308,6 +310,14 @@ class AttachmentError(LLMError, ValueError):
 
 class ToolArgumentsError(LLMError, ValueError):
     """The arguments that a model gave for a tool are not JSON, or do not fit; the text tells the model what was expected."""
+
+
+class SimulationError(LLMError, RuntimeError):
+    """A program in virtual time can't go on: nothing can happen any more, or too much has. The text says what waits, and where."""
+
+
+class CassetteMissError(LLMError, LookupError):
+    """A request that is not on the cassette. The text shows how it differs from the nearest recorded one."""
 
 
 class CancelToolCall(LLMError):  # noqa: N818 - the peer's name

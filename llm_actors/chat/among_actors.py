@@ -31,7 +31,7 @@ class AmongActors:
 
         def _loop(self) -> Loop | None: ...
 
-        def say(self, prompt: Prompt) -> Any:
+        def say(self, prompt: Prompt, take: Any = None) -> Any:
             """Sends a prompt that came as a message."""
 
     @property

@@ -73,7 +73,7 @@ class ConversationActor(ConversationWork):
     def backlog(self) -> int:
         """Prompts that have not ended, with the mail that has not been looked at. Any thread."""
         running = self._running
-        joint = running is not None and running.joint
+        joint = running is not None and running.joint and running.log.id in self._lives  # not when it was cut off
         return len(self._lives) - joint + super().backlog
 
     # ---- mail ---------------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class ConversationActor(ConversationWork):
         if handle is None:
             msg = f"nobody holds conversation {self._id} any more: it has ended"
             raise ActorDeadError(msg)
-        return handle.say(prompt)
+        return handle.say(prompt, self.on_receive)
 
     def _enqueue(self, mail: PromptMail) -> None:
         log = mail.log
@@ -314,6 +314,9 @@ class ConversationActor(ConversationWork):
             for one in left:
                 one.leader = None
             self._queue[:0] = left
+            if isinstance(live.log.error, LoopClosedError):
+                # Somebody ends all tasks of this loop, as asyncio.run() does: what waits must not begin there any more.
+                self.cancel(CancelMail(None, live.log.error))
         self._begin_next()
 
     def at_work_on(self, log: EventLog) -> AtWork | None:

@@ -212,7 +212,8 @@ class EventLog(Arrivals):
             self.origin.lost()
         if not self.sealed:
             self.seal(LoopClosedError("the event loop that worked on this response was closed"), [], [])
-        self.release()
+        if not self.released:
+            self.release()
 
     def deliver(self) -> None:
         """Posts the prompt if it was written down while no loop ran."""

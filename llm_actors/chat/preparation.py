@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from llm_actors.errors import LoopClosedError
 from llm_actors.runtime import Future
 from llm_actors.runtime.open_wait import look_from
 
@@ -104,7 +105,10 @@ class Preparation:
     def _ran(self, toolbox: Any, functions: list[Any], ready: Ready, outcome: Outcome) -> None:
         if outcome.error is not None or outcome.kind == "stopped":
             toolbox.__dict__.pop(_READY, None)
-            ready.set_error(outcome.error or RuntimeError("the preparation was stopped"))
+            why = f"the event loop ended while {type(toolbox).__name__} was being prepared"
+            ready.set_error(
+                outcome.error or LoopClosedError(why)
+            )  # nothing else stops it: others may wait for it as well
         elif functions:
             self._run(toolbox, functions, ready)
         else:

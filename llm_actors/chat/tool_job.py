@@ -164,7 +164,10 @@ class ToolJob(RunningCode):
             pool.loop.post(pool.waits_changed, self, change)
 
     def work(self, worker: Worker) -> None:
-        """Runs it in the worker's thread and hands the outcome to the loop. Many that end together wake the loop once (`Loop.post`)."""
+        """Runs it in the worker's thread and hands the outcome to the loop. Many that end together wake the loop once (`Loop.post`).
+
+        One that was told to end before its thread came to it is not called any more (C5).
+        """
         pool, context, function = self._pool, self.context, self._function
         assert pool is not None
         assert context is not None

@@ -73,6 +73,22 @@ def test_reject_takes_prompts_again_when_cancel_has_returned():
     run(main())
 
 
+def test_a_prompt_that_a_full_mailbox_refuses_does_not_keep_the_conversation_busy():
+    async def main():
+        with llm.ActorSystem(mailbox=1):
+            model = Talks()
+            conversation = model.conversation(when_busy="reject")
+            steered = conversation.steer("one")
+            await model.started[0].wait()
+            with pytest.raises(llm.MailboxFullError):
+                conversation.prompt("two")
+            model.gates[0].set()
+            await steered
+            assert await conversation.prompt("three").text() == "1: three"
+
+    run(main())
+
+
 def test_reject_holds_for_prompts_written_down_before_there_is_a_loop():
     conversation = Says("a").conversation(when_busy="reject")
     response = conversation.prompt("one")
@@ -398,6 +414,22 @@ def test_closing_a_conversation_ends_joined_turns_too():
         await conversation.close()
         assert all(response.done for response in responses)
         assert model.closed == [0, 1]
+
+    run(main())
+
+
+def test_a_joint_turn_that_dies_with_its_actor_leaves_nobody_waiting():
+    async def main():
+        model = Talks(held=2)
+        conversation = model.conversation(when_busy="coalesce")
+        _, *responses = [conversation.prompt(text) for text in ("one", "two", "three")]
+        model.gates[0].set()
+        await model.started[1].wait()
+        await conversation.ref.kill(block=False)
+        for response in responses:
+            with pytest.raises(llm.ConversationCrashedError):
+                await response.text()
+        assert conversation.waiting == 0
 
     run(main())
 

@@ -220,3 +220,33 @@ def test_a_loop_that_was_closed_ends_the_thread_when_it_comes_back():
     thread.join(WAIT)
     assert not thread.is_alive()
     assert started.outcomes == []
+
+
+def test_a_call_that_was_told_to_end_before_its_thread_came_to_it_is_not_made(monkeypatch):
+    class Held:
+        thread_name = "held"
+
+        def begin(self):
+            pass
+
+        def send(self, work):
+            self.work = work
+
+        def stop(self):
+            pass
+
+        def join(self, timeout):
+            pass
+
+    async def main():
+        called = []
+        pool = ThreadPool(this_loop())
+        monkeypatch.setattr(pool._crew, "take", lambda: (held, True))
+        started = Started(pool, lambda: called.append(1))
+        started.job.stop()
+        held.work.work(held)
+        assert isinstance((await started.outcome()).error, LoopClosedError)
+        assert called == []
+
+    held = Held()
+    asyncio.run(main())

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 import weakref
+from typing import Any
 
 import pytest
 
@@ -269,3 +270,35 @@ def test_wait_for_is_bounded():
     event = threading.Event()
     event.set()
     wait_for(event)
+
+
+def test_a_call_that_was_stopped_before_its_thread_came_to_it_is_not_made():
+    """nothing new starts (C5)"""
+    called = []
+
+    class Held:
+        thread_name = "held"
+        gone: Any = None
+
+        def send(self, work):
+            self.work = work
+
+        def stop(self):
+            self.gone()
+
+        def join(self, timeout):
+            pass
+
+    async def main():
+        async with Calls() as calls:
+            calls.pool._crew.take = lambda: (held, False)
+            call = calls.call(lambda: called.append(1))
+            await until(lambda: hasattr(held, "work"))
+            call.job.stop()
+            assert (await call.outcome()).kind == "stopped"
+            held.work.work(held)
+            await until(lambda: not calls.pool.stats().abandoned)
+            assert called == []
+
+    held = Held()
+    asyncio.run(main())

@@ -375,3 +375,30 @@ def test_a_forked_child_starts_afresh(server):
         server,
     )
     assert said == ["closed", *["echo:", "in", "the", "child"], *["echo:", "in", "the", "parent"]]
+
+
+def test_prompts_that_wait_behind_one_that_is_cancelled_with_its_loop_do_not_begin_any_more(server):
+    said = outcome(
+        """
+        class Slow(llm.AsyncModel):
+            model_id = "slow"
+            calls = 0
+
+            async def execute(self, prompt, stream, response, conversation):
+                Slow.calls += 1
+                yield "half"
+                await asyncio.sleep(20)
+
+        async def main():
+            conversation = Slow().conversation()
+            responses = [conversation.prompt(str(number)) for number in range(5)]
+            async for _ in responses[0]:
+                break
+            return responses
+
+        responses = asyncio.run(main())
+        print(Slow.calls, *{type(response.error).__name__ for response in responses})
+        """,
+        server,
+    )
+    assert said == ["1", "LoopClosedError"]
