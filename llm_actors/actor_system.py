@@ -18,6 +18,7 @@ from llm_actors.chat import arguments
 from llm_actors.chat.budget import Budget
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.group import Group
+from llm_actors.chat.inheritance import deadline_at
 from llm_actors.chat.scope import NOTHING, Moment
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
 from llm_actors.loop_engine import LoopEngine
@@ -32,10 +33,10 @@ class ActorSystem:
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
-    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `budget`: what all its turns may spend.
-    `mailbox`: prompts that may wait in one conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`,
-    `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `observers` get a record of all that happens. Any
-    thread.
+    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `deadline`: the moment at which all its
+    turns end, `budget`: what they may spend, as for prompts. `mailbox`: prompts that may wait in one conversation. `when_busy`: what
+    becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure table
+    (chat/failures.py). `observers` get a record of all that happens. Any thread.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ActorSystem:
         tool_timeout: float | None = 300.0,
         chain_limit: int = 100,
         timeout: float | None = None,
+        deadline: Moment | None = None,
         budget: Budget | None = None,
         mailbox: int = MAILBOX,
         when_busy: WhenBusy = "queue",
@@ -59,7 +61,8 @@ class ActorSystem:
         self.tool_timeout = tool_timeout
         self.chain_limit = chain_limit
         self.timeout = arguments.seconds("timeout", timeout)
-        self.scope = NOTHING.under(budget, "the system")
+        ends = deadline_at(arguments.moment("deadline", deadline), "the system")
+        self.scope = NOTHING.until(ends).under(budget, "the system")
         self.mailbox = mailbox
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)
