@@ -21,6 +21,7 @@ from llm_actors.chat.budget import Budget
 from llm_actors.chat.conversation import AnyConversation
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.group import Group
+from llm_actors.chat.inheritance import deadline_at
 from llm_actors.chat.scope import NOTHING, Moment
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
 from llm_actors.loop_engine import LoopEngine
@@ -51,7 +52,8 @@ class ActorSystem(Supervising):
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
-    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `budget`: what all its turns may spend.
+    calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `deadline`: the moment at which all its
+    turns end, `budget`: what they may spend, as for prompts.
     `mailbox`: prompts that may wait in one conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`,
     `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `limits`: how much may arrive, where an endpoint has
     none of its own. `observers` get a record of all that happens.
@@ -67,6 +69,7 @@ class ActorSystem(Supervising):
         tool_timeout: float | None = 300.0,
         chain_limit: int = 100,
         timeout: float | None = None,
+        deadline: Moment | None = None,
         budget: Budget | None = None,
         mailbox: int = MAILBOX,
         when_busy: WhenBusy = "queue",
@@ -82,7 +85,8 @@ class ActorSystem(Supervising):
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
         self.chain_limit = arguments.limit("chain_limit", chain_limit) or 0
         self.timeout = arguments.seconds("timeout", timeout)
-        self.scope = NOTHING.under(budget, "the system")
+        ends = deadline_at(arguments.moment("deadline", deadline), "the system")
+        self.scope = NOTHING.until(ends).under(budget, "the system")
         self.mailbox = arguments.count("mailbox", mailbox)
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)

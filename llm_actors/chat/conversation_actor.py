@@ -17,7 +17,7 @@ from llm_actors.errors import ConversationCrashedError, LoopClosedError, Respons
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import user
 from llm_actors.observe import ConversationCrashed, PromptQueued, PromptsJoined
-from llm_actors.runtime import ActorDeadError
+from llm_actors.runtime import ActorDeadError, carried
 from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
 
@@ -84,6 +84,7 @@ class ConversationActor(ConversationWork):
             return self._say(message)
         if not isinstance(message, TurnMail | PromptMail | CancelMail | RestartMail):
             return super().on_receive(message)
+        token = carried.set(None)  # what a turn calls runs in the context of its prompt, all else of it in none
         try:
             return self._take(message)
         except LoopClosedError:  # no defect: the loop is at its end, and whoever sent the mail is told
@@ -94,6 +95,8 @@ class ConversationActor(ConversationWork):
                 message.log.seal(_crashed(error), [], [])
                 message.log.release()
             return []
+        finally:
+            carried.reset(token)
 
     def _take(self, message: TurnMail | PromptMail | CancelMail | RestartMail) -> Any:
         if isinstance(message, TurnMail):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 State = Literal["new", "open", "closing", "cancelling", "ended"]
 
 TIDY = 32
-"""Turns that are looked through for ended ones when so many more have come."""
+"""Turns, and members, are looked through for ended ones when so many more have come."""
 
 
 class GroupLife:
@@ -47,7 +47,7 @@ class GroupLife:
         self._own = Scope(groups=(self,)).under(self._counted, "").within(own)
         self._state: State = "new"
         self._turns: dict[EventLog, None] = {}
-        self._tidy_at = TIDY
+        self._tidy_turns_at = self._tidy_members_at = TIDY
         self._members: dict[Work | Cast, None] = {}
         self._conversations: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._errors: list[BaseException] = []
@@ -71,9 +71,9 @@ class GroupLife:
         with guard:
             self._admit()
             self._turns[log] = None
-            if len(self._turns) >= self._tidy_at:
+            if len(self._turns) >= self._tidy_turns_at:
                 self._turns = {turn: None for turn in self._turns if not turn.released}
-                self._tidy_at = 2 * len(self._turns) + TIDY
+                self._tidy_turns_at = 2 * len(self._turns) + TIDY
 
     def drop_turn(self, log: EventLog) -> None:
         """It was not sent after all, or has ended."""
@@ -95,6 +95,10 @@ class GroupLife:
             if self._state in ("open", "closing"):
                 self._members[member] = None
                 member.ended.add_done_callback(lambda _: self._members.pop(member, None))
+                if len(self._members) >= self._tidy_members_at:
+                    for gone in [each for each in self._members if each.gone]:
+                        del self._members[gone]
+                    self._tidy_members_at = 2 * len(self._members) + TIDY
                 return
         member.cancel()
         self._admit()
@@ -110,8 +114,9 @@ class GroupLife:
     # ---- its beginning ------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        body = Body(here())
         self._begin()
-        self._body = Body(here())
+        self._body = body
         self._arm()
         return self
 
@@ -154,7 +159,7 @@ class GroupLife:
 
     def _failed(self, error: BaseException) -> None:
         """A task, or a call in a thread, raised."""
-        if self._caused(error):
+        if self._caused(error):  # it was cancelled, and has not heard of it
             return
         with guard:
             self._errors.append(error)
@@ -193,11 +198,10 @@ class GroupLife:
                 await wait
             except LoopClosedError:
                 self._forget(wait)
-            except Exception:
-                self._leave(None, None)
-                raise
-            except BaseException as cancel:  # noqa: BLE001 - what is cancelled ends first, whoever is in a hurry
-                outside = cancel
+            except BaseException as cancel:
+                if not is_cancel(cancel):
+                    raise
+                outside = cancel  # what is cancelled with it ends first, whoever is in a hurry
                 self.cancel()
         by_others = self._body.cancelled()
         if is_cancel(error) and self._body.interrupted and not by_others:

@@ -58,6 +58,11 @@ class Work:
         else:
             self._job = threads.start(call, context, self._returned, name=self.name)
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.ended.done()
+
     def finish(self) -> None:
         """It does so by itself."""
 
@@ -116,6 +121,11 @@ class Cast:
         self._ref = ref
         self._asked = False
         self.ended: Future[None] = Future()
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has stopped by itself."""
+        return not self._ref.is_alive()
 
     def finish(self) -> None:
         """Stops it behind what it was sent."""

@@ -139,8 +139,8 @@ def after(timeout: float | None, now: float, owner: str = "") -> Deadline | None
 
 
 def at(moment: Moment | None, now: float, utcnow: datetime, owner: str = "") -> Deadline | None:
-    """The deadline at this moment. A datetime is placed by how far it is from `utcnow`."""
-    if moment is None:
+    """The deadline at this moment; None for none, and for infinity. A datetime is placed by how far it is from `utcnow`."""
+    if moment is None or moment == math.inf:
         return None
     if isinstance(moment, datetime):
         return Deadline(now + (moment - utcnow).total_seconds(), f"deadline of {moment.isoformat()}", owner)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import LoopClosedError, MailboxFullError
 from llm_actors.messages import Item
-from llm_actors.runtime import ActorDeadError
+from llm_actors.runtime import ActorDeadError, carried
 
 from .reading import last_event, public_events
 
@@ -79,6 +79,7 @@ class Subscription:
         return self._over or self._paused
 
     def _send(self, events: list[Event]) -> None:
+        token = carried.set(None)  # who hears of a turn does not inherit from it
         try:
             if self._batch:
                 if events:
@@ -94,6 +95,8 @@ class Subscription:
             self._over = True
             if self in self._log.subscribers:
                 self._log.subscribers.remove(self)
+        finally:
+            carried.reset(token)
 
     def _tell(self, message: Any) -> None:
         offer = getattr(self._ref, "offer", None)

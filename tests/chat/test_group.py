@@ -293,6 +293,28 @@ def test_asyncio_timeout_around_a_group_works():
     run(main())
 
 
+def test_a_group_that_the_end_of_the_loop_finds_open_ends_with_it():
+    ended = []
+
+    async def user():
+        try:
+            async with llm.Group() as group:
+                group.create_task(forever())
+                group.conversation(Waits()).prompt("hi")
+                await forever()
+        finally:
+            ended.append(group.ended)
+
+    async def main():
+        task = asyncio.create_task(user())
+        await asyncio.sleep(0.01)
+        return task
+
+    task = run(main())
+    assert task.cancelled()
+    assert ended == [True]
+
+
 def test_cancel_leaves_the_block_without_an_error():
     async def main():
         model = Waits()

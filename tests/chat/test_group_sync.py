@@ -134,6 +134,42 @@ def test_ctrl_c_while_a_group_closes_cancels_it_and_comes_out(monkeypatch):
     assert isinstance(response.error, llm.ResponseCancelledError)
 
 
+def test_a_second_ctrl_c_does_not_wait_for_the_end(monkeypatch):
+    gate = threading.Event()
+    from llm_actors.runtime import Future
+
+    get, calls = Future.get, []
+
+    def interrupted(self, *, timeout=None):
+        if threading.current_thread() is threading.main_thread() and len(calls) < 2:
+            calls.append(1)
+            raise KeyboardInterrupt
+        return get(self, timeout=timeout)
+
+    def hangs():
+        gate.wait(10)
+
+    with pytest.raises(KeyboardInterrupt), llm.Group() as group:
+        group.spawn(hangs)
+        monkeypatch.setattr(Future, "get", interrupted)
+    assert len(calls) == 2
+    assert group.ended
+    gate.set()
+
+
+def test_a_task_on_a_loop_that_was_closed_under_it_is_not_waited_for():
+    with llm.Group() as group:
+        loop = asyncio.new_event_loop()
+
+        async def start():
+            group.create_task(forever())
+            await asyncio.sleep(0)
+
+        loop.run_until_complete(start())
+        loop.close()
+    assert group.ended
+
+
 def test_a_blocking_block_inside_the_loop_that_has_to_do_the_work_says_so():
     async def main():
         model = Waits()

@@ -6,10 +6,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 import llm_actors as llm
-from llm_actors.observe import Sender, TurnStarted
+from llm_actors.observe import PromptQueued, Sender, TurnStarted
 from llm_actors.runtime import ThreadingActor
 
 from .speakers import Says, SyncSays, run
@@ -163,6 +164,21 @@ def test_of_timeouts_the_nearest_counts_of_deadlines_the_earliest_and_the_error_
             assert text in str(await failing(conversation.prompt("hi", **placed(own))))
 
     run(main())
+
+
+def test_the_deadline_of_a_system_holds_for_all_its_turns():
+    async def main():
+        with llm.ActorSystem(deadline=asyncio.get_running_loop().time() + 0.1):
+            error = await failing(Never().prompt("hi", timeout=60))
+            assert str(error) == "the turn did not end before the deadline of the system (it was calling)"
+
+    run(main())
+
+
+def test_a_prompt_with_a_deadline_encodes_to_bytes():
+    for deadline in (5.0, datetime.now(UTC)):
+        prompt = llm.Prompt("hi", deadline=deadline)
+        assert msgspec.json.decode(msgspec.json.encode(prompt), type=llm.Prompt) == prompt
 
 
 def test_the_timeout_of_a_conversation_is_for_each_turn_and_its_deadline_for_all():
@@ -437,6 +453,27 @@ def test_a_prompt_that_comes_as_a_message_inherits_from_who_sent_it(started):
     assert inner.tenant == "acme"
 
 
+def test_who_is_sent_the_events_of_a_turn_does_not_inherit_from_it():
+    async def main():
+        seen, over = [], asyncio.Event()
+
+        class Subscriber(llm.Actor):
+            def on_receive(self, event):
+                seen.append(llm.current_scope().tenant)
+                if event.type == "end":
+                    over.set()
+
+        gate = asyncio.Event()
+        with llm.enter_scope(OUTER):
+            response = Says("a", gate, "b").prompt("outer")
+        response.subscribe(Subscriber.start())
+        gate.set()
+        await over.wait()
+        assert set(seen) == {None}
+
+    run(main())
+
+
 def test_a_callback_is_under_the_scope_of_its_registration_not_of_the_turn(started):
     async def main():
         with llm.enter_scope(OUTER):
@@ -474,7 +511,11 @@ def test_prompts_of_different_tenants_are_not_joined(started):
 
 def test_joined_prompts_send_under_the_latest_of_their_deadlines():
     async def main():
-        gate, seen = asyncio.Event(), []
+        gate, queued, seen = asyncio.Event(), asyncio.Semaphore(0), []
+
+        def observe(record):
+            if isinstance(record, PromptQueued):
+                queued.release()
 
         async def look() -> str:
             seen.append(llm.current_scope().deadline)
@@ -489,10 +530,13 @@ def test_joined_prompts_send_under_the_latest_of_their_deadlines():
                 async for item in super().execute(prompt, stream, response, conversation):
                     yield item
 
-        conversation = Held("look").conversation(tools=[look], when_busy="coalesce")
         now = asyncio.get_running_loop().time()
-        blocker = conversation.prompt("zero")
-        sent = [conversation.chain("one", deadline=now + 50), conversation.chain("two", deadline=now + 60)]
+        with llm.ActorSystem(observers=[observe]):
+            conversation = Held("look").conversation(tools=[look], when_busy="coalesce")
+            blocker = conversation.prompt("zero")
+            sent = [conversation.chain("one", deadline=now + 50), conversation.chain("two", deadline=now + 60)]
+        for _ in range(3):
+            await queued.acquire()
         gate.set()
         for response in (blocker, *sent):
             await response

@@ -39,6 +39,7 @@ def test_a_timeout_counts_from_now_and_infinity_is_none():
 
 def test_a_deadline_is_a_point_on_the_monotonic_clock_or_a_datetime_placed_on_it():
     assert at(None, 100.0, NOON) is None
+    assert at(math.inf, 100.0, NOON) is None
     assert at(107.0, 100.0, NOON) == Deadline(107.0, "deadline")
     found = at(NOON + timedelta(seconds=5), 100.0, NOON, "conversation c")
     assert found == Deadline(105.0, "deadline of 2026-01-01T12:00:05+00:00", "conversation c")
