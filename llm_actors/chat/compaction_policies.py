@@ -4,7 +4,7 @@
     Summarise    a model says in short what was in them
 
 What they aim at is `tokens`, else half of the bound, so that not every call compacts again, else half of what there is. Where the last
-exchange alone is longer, it is kept all the same.
+exchange alone is longer, it is kept all the same, unless `rounds` says otherwise.
 """
 
 from __future__ import annotations
@@ -36,16 +36,21 @@ HEADING = "Summary of the conversation so far:\n\n"
 
 
 class DropOldest:
-    """A policy: drops the oldest exchanges, whole, until the rest takes at most `tokens`. Raises ValueError for less than 1."""
+    """A policy: drops the oldest exchanges, whole, until the rest takes at most `tokens`. Raises ValueError for less than 1.
 
-    __slots__ = ("tokens",)
+    `rounds`: where the last exchange alone is longer, the oldest rounds of tool calls in it go too (for agents that work long on one
+    prompt); what the user said and the last round are always kept.
+    """
 
-    def __init__(self, tokens: int | None = None) -> None:
+    __slots__ = ("rounds", "tokens")
+
+    def __init__(self, tokens: int | None = None, *, rounds: bool = False) -> None:
         self.tokens = _checked(tokens)
+        self.rounds = rounds
 
     def __call__(self, compacting: Compacting) -> list[Message]:
         """The system prompt and the last exchanges."""
-        parts = _parted(compacting, _goal(self.tokens, compacting))
+        parts = _parted(compacting, _goal(self.tokens, compacting), rounds=self.rounds)
         return [*parts.system, *parts.kept]
 
     def __repr__(self) -> str:
@@ -57,11 +62,12 @@ class Summarise:
 
     `model` is an id, an alias or a model. It is prompted like any other, with the deadline, the budget and the observers of the turn that
     waits for it, several times where there is much to read: at most `piece` tokens at once (left out: half of its window). `tokens`: what
-    all together should take; `words`: what the summary may; `prompt`: what it is told, in place of our own (`{words}` is filled in).
-    Raises ValueError for numbers below 1; when it is called what the model raises, and IncompleteAnswerError for an empty summary.
+    all together should take; `words`: what the summary may; `rounds`: as for DropOldest; `prompt`: what it is told, in place of our own
+    (`{words}` is filled in). Raises ValueError for numbers below 1; when it is called what the model raises, and IncompleteAnswerError
+    for an empty summary.
     """
 
-    __slots__ = ("_model", "_piece", "_prompt", "tokens", "words")
+    __slots__ = ("_model", "_piece", "_prompt", "rounds", "tokens", "words")
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class Summarise:
         tokens: int | None = None,
         words: int = 200,
         piece: int | None = None,
+        rounds: bool = False,
         prompt: str = PROMPT,
     ) -> None:
         if not isinstance(model, str) and not hasattr(model, "open_round"):
@@ -79,12 +86,13 @@ class Summarise:
         self.tokens = _checked(tokens)
         self.words = _checked(words) or 1
         self._piece = _checked(piece)
+        self.rounds = rounds
         self._prompt = prompt
 
     def __call__(self, compacting: Compacting) -> list[Message] | Awaitable[list[Message]]:
         """The system prompt, the summary, and the last exchanges."""
         room = self.words * 2  # a word takes less than two tokens in most languages
-        parts = _parted(compacting, max(_goal(self.tokens, compacting) - room, 1))
+        parts = _parted(compacting, max(_goal(self.tokens, compacting) - room, 1), rounds=self.rounds)
         if not parts.older:
             return [*parts.system, *parts.kept]
         model = _found(self._model) if isinstance(self._model, str) else self._model
@@ -156,11 +164,11 @@ def _goal(tokens: int | None, compacting: Compacting) -> int:
     return tokens or max(whole // 2, 1)
 
 
-def _parted(compacting: Compacting, goal: int) -> Split:
+def _parted(compacting: Compacting, goal: int, *, rounds: bool) -> Split:
     guess = estimate(compacting.messages)
     # Where the provider counts more than the guess (another language, tools), the guess is too small all over.
     weight = max(compacting.tokens / guess, 1.0) if guess else 1.0
-    return split(compacting.messages, goal, lambda messages: estimate(messages) * weight)
+    return split(compacting.messages, goal, lambda messages: estimate(messages) * weight, rounds=rounds)
 
 
 def _pieces(messages: Sequence[Message], limit: int) -> list[str]:

@@ -39,10 +39,13 @@ def _are_files_of_results(messages: Sequence[Message], place: int) -> bool:
     return behind and message.role == "user" and all(isinstance(part, AttachmentPart) for part in message.parts)
 
 
-def split(messages: Sequence[Message], room: float, measure: Callable[[Sequence[Message]], float]) -> Split:
+def split(
+    messages: Sequence[Message], room: float, measure: Callable[[Sequence[Message]], float], *, rounds: bool = False
+) -> Split:
     """Keeps the last exchanges, as many as fit into `room` beside the system prompt, and one at least.
 
-    The system prompt is what the conversation begins with, and the one that was in force where it is cut, if that is another.
+    The system prompt is what the conversation begins with, and the one that was in force where it is cut, if that is another. `rounds`: of
+    a last exchange that does not fit alone only what the user said is kept, and its last rounds, one at least.
     """
     count = next((place for place, message in enumerate(messages) if message.role != "system"), len(messages))
     first, rest = list(messages[:count]), exchanges(messages[count:])
@@ -55,7 +58,33 @@ def split(messages: Sequence[Message], room: float, measure: Callable[[Sequence[
         cut -= 1
     older = [message for exchange in rest[:cut] for message in exchange]
     kept = [message for exchange in rest[cut:] for message in exchange]
+    if rounds and cut == len(rest) - 1:
+        gone, kept = _last_rounds(kept, room - measure([*first, *in_force[cut]]), measure)
+        older += gone
     return Split([*first, *in_force[cut]], [message for message in older if message.role != "system"], kept)
+
+
+def _last_rounds(
+    exchange: list[Message], room: float, measure: Callable[[Sequence[Message]], float]
+) -> tuple[list[Message], list[Message]]:
+    """An exchange without its oldest rounds: those that go, and the rest. A round: what a model said, and the results that it asked for."""
+    starts = [
+        place
+        for place, message in enumerate(exchange)
+        if message.role == "assistant" and place and exchange[place - 1].role != "assistant"
+    ]
+    if not starts or exchange[starts[0] - 1].role != "user":
+        return [], exchange
+    said, total = exchange[: starts[0]], measure(exchange)
+    keep = starts[0]
+    for start, end in pairwise(starts):
+        if total <= room:
+            break
+        total -= measure(exchange[start:end])
+        keep = end
+    gone = exchange[starts[0] : keep]
+    system = [message for message in gone if message.role == "system"]  # said in between: it holds on
+    return [message for message in gone if message.role != "system"], [*said, *system, *exchange[keep:]]
 
 
 def _in_force(rest: list[list[Message]]) -> list[list[Message]]:

@@ -364,6 +364,31 @@ def test_a_chain_compacts_between_its_rounds_and_its_rounds_stay(dress):
 
 
 @BOTH
+def test_an_agent_that_works_long_on_one_prompt_can_drop_its_oldest_rounds(dress):
+    async def main():
+        world, asked = World(dress), []
+
+        def ask(response):
+            asked.append(response.prompt.messages)
+            if len(asked) < 10:
+                response.add_tool_call(llm.ToolCall("add", {"a": len(asked)}, f"c{len(asked)}"))
+
+        policy = llm.DropOldest(1, rounds=True)
+        conversation = speaker(dress, ask, "x").conversation(tools=[add], compaction=policy, compact_at=60)
+        chain = conversation.chain("go")
+        await world.text(chain)
+        assert len(asked) == 10
+        for messages in asked:
+            check_accepted(messages)
+            assert messages[0].text == "go"
+            assert estimate(messages) <= 80
+        assert asked[-1][-1].parts[0].output == "10"
+        assert len(conversation.responses) == 10
+
+    run(main())
+
+
+@BOTH
 def test_a_provider_that_says_too_long_is_asked_again_with_less(dress):
     async def main():
         world = World(dress)

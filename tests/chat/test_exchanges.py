@@ -61,6 +61,28 @@ def test_the_system_prompt_that_holds_where_it_is_cut_is_kept_too():
     assert parted(said, 20) == [["s"], ["a", "b", "c"], ["newer", "d", "e"]]
 
 
+def test_of_an_exchange_that_is_too_long_alone_the_oldest_rounds_can_go():
+    said = [system("s"), user("old"), assistant("x"), user("go")]
+    for number in range(4):
+        said += [calls(str(number)), results(str(number))]
+    one = estimate([calls("0"), results("0")])
+
+    def kept(room, messages=said):
+        _, older, rest = split(messages, room, estimate, rounds=True)
+        assert len(older) + len(rest) == len(messages) - 1
+        return [part.tool_call_id for message in rest for part in message.parts if type(part) is ToolResultPart], rest
+
+    assert kept(1000)[0] == ["0", "1", "2", "3"]
+    ids, rest = kept(estimate([system("s"), user("go")]) + 2 * one)
+    assert (ids, rest[0].text) == (["2", "3"], "go")
+    assert kept(0)[0] == ["3"]
+    assert kept(0, [*said, Message("user", [PICTURE]), assistant("done")])[1][1:] == [assistant("done")]
+    assert kept(0, [system("s"), assistant("hello"), calls("1"), results("1")])[0] == ["1"]
+    assert kept(0, [system("s"), user("only")])[1] == [user("only")]
+    between = [*said[:6], system("new"), *said[6:]]
+    assert kept(0, between)[1][:2] == [user("go"), system("new")]
+
+
 turns = st.lists(
     st.one_of(
         st.builds(lambda text: [user(text)], st.text("ab", min_size=1, max_size=60)),
@@ -78,12 +100,13 @@ histories = turns.map(lambda found: repair([message for turn in found for messag
 
 
 @settings(max_examples=300)
-@given(histories, st.integers(0, 200))
-def test_wherever_it_is_cut_nothing_is_lost_and_both_sides_are_valid(messages, room):
-    system_prompt, older, kept = split(messages, room, estimate)
+@given(histories, st.integers(0, 200), st.booleans())
+def test_wherever_it_is_cut_nothing_is_lost_and_both_sides_are_valid(messages, room, rounds):
+    system_prompt, older, kept = split(messages, room, estimate, rounds=rounds)
     told = [message for message in [*older, *kept] if message.role != "system"]
-    assert told == [message for message in messages if message.role != "system"]
-    for part in (older, kept, [*system_prompt, *kept]):
+    everything = [message for message in messages if message.role != "system"]
+    assert told == everything or (rounds and sorted(map(repr, told)) == sorted(map(repr, everything)))
+    for part in (kept, [*system_prompt, *kept], *([] if rounds else [older])):
         check_valid(part)
         assert not part or check_accepted(part) is None
     assert not kept or kept[-1] == messages[-1]
