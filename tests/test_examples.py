@@ -74,7 +74,7 @@ def test_ctrl_c_cancels_the_chats_answer_and_the_conversation_goes_on(tmp_path):
             chat.stdin.flush()
             assert chat.stdout.read(5) == "> one"
             chat.send_signal(signal.SIGINT)
-            out, err = chat.communicate(timeout=20)
+            out, err = chat.communicate(timeout=60)
         finally:
             chat.kill()
     assert (chat.returncode, complaints(err)) == (0, "")

@@ -76,7 +76,7 @@ def limit(name: str, given: Any) -> int | None:
         msg = f"{name}= takes an int, 0 for no limit, not {_shown(given)}"
         raise TypeError(msg)
     if given is not None and given < 0:
-        msg = f"{name} is 0 (no limit) or more, not {given!r}"
+        msg = f"{name} is at least 0 (no limit), not {given!r}"
         raise ValueError(msg)
     return given
 

@@ -45,7 +45,7 @@ class SyncSays(llm.Model):
         self.prompts.append(prompt)
         for item in self.items:
             if isinstance(item, threading.Event):
-                assert item.wait(5)
+                assert item.wait(30)
             elif isinstance(item, BaseException):
                 raise item
             elif callable(item):
@@ -65,7 +65,7 @@ def run(main):
     """`asyncio.run` with a bound."""
 
     async def bounded():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await main
 
     return asyncio.run(bounded())

@@ -109,7 +109,7 @@ def test_of_many_threads_that_prompt_at_once_reject_lets_one_through():
         model_id = "held"
 
         def execute(self, prompt, stream, response, conversation):
-            assert gate.wait(10)
+            assert gate.wait(30)
             yield "a"
 
     conversation = Held().conversation(when_busy="reject")
@@ -117,7 +117,7 @@ def test_of_many_threads_that_prompt_at_once_reject_lets_one_through():
     taken, refused = [], []
 
     def ask():
-        barrier.wait(10)
+        barrier.wait(30)
         try:
             taken.append(conversation.prompt("hi"))
         except llm.ConversationBusyError as error:
@@ -127,7 +127,7 @@ def test_of_many_threads_that_prompt_at_once_reject_lets_one_through():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     gate.set()
     assert len(taken) == 1
     assert len(refused) == 15

@@ -155,7 +155,7 @@ def test_other_actors_prompt_it_by_mail():
 
     conversation = SyncSays("a").conversation()
     asker = Asker.start()
-    assert asker.ask(conversation.ref, timeout=5) == "a"
+    assert asker.ask(conversation.ref, timeout=30) == "a"
     asker.stop()
     assert [response.prompt.prompt for response in conversation.responses] == ["from a thread"]
 

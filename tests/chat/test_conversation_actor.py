@@ -62,7 +62,7 @@ class SlowStore(MemoryStore):
 
 
 async def soon(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0)
 

@@ -44,7 +44,7 @@ def break_turns(patch, mail, times):
 
 async def error_of(response):
     with pytest.raises(llm.LLMError) as caught:
-        await asyncio.wait_for(response.text(), 10)
+        await asyncio.wait_for(response.text(), 30)
     return caught.value
 
 
@@ -120,7 +120,7 @@ def test_calls_without_a_result_get_one_and_the_tools_are_stopped(monkeypatch):
             running, queued = conversation.chain("one"), conversation.prompt("two")
             assert isinstance(await error_of(running), llm.ConversationCrashedError)
         assert await queued.text() == "done"
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 30)
         assert [message.role for message in conversation.messages()] == [
             "user",
             "assistant",

@@ -181,7 +181,7 @@ def end_by(
 
 async def outcome(response: llm.AsyncResponse) -> BaseException | None:
     try:
-        await asyncio.wait_for(response.text(), 20)
+        await asyncio.wait_for(response.text(), 30)
     except llm.LLMError as error:
         return error
     return None
@@ -225,11 +225,11 @@ def test_the_conversation_ended_after_every_mail_of_its_turn(kind: str, monkeypa
         place.response = response.id
         error = await outcome(response)
         for replacing in after:
-            assert await asyncio.wait_for(replacing.text(), 20) == "echo: replacing"
+            assert await asyncio.wait_for(replacing.text(), 30) == "echo: replacing"
         said = conversation.messages()
         assert error is None or isinstance(error, expected.get(kind, llm.ResponseCancelledError)), error
         assert called == ([response.id] if error is None else [])
-        assert await asyncio.wait_for(conversation.prompt("next").text(), 20) == "echo: next"
+        assert await asyncio.wait_for(conversation.prompt("next").text(), 30) == "echo: next"
         assert conversation.messages()[: len(said)] == said
         check_valid(conversation._history)
         return place.passed
@@ -259,8 +259,8 @@ def test_the_conversation_whose_actor_fails_at_every_command_of_its_turn(
         queued = conversation.prompt("queued")
         error = await outcome(response)
         assert isinstance(error, llm.ConversationCrashedError) or called == [response.id] or not place.passed
-        assert await asyncio.wait_for(queued.text(), 20) == "echo: queued"
-        assert await asyncio.wait_for(conversation.prompt("next").text(), 20) == "echo: next"
+        assert await asyncio.wait_for(queued.text(), 30) == "echo: queued"
+        assert await asyncio.wait_for(conversation.prompt("next").text(), 30) == "echo: next"
         check_valid(conversation._history)
         return place.passed
 

@@ -23,7 +23,7 @@ class Box(llm.Toolbox):
     def prepare(self):
         self.entered.set()
         if self.wait is not None:
-            self.wait.wait(5)
+            self.wait.wait(30)
         if self.failures:
             self.failures -= 1
             raise ValueError("not ready")

@@ -266,12 +266,12 @@ def test_in_sync_code_too():
         def execute(self, prompt, stream, response, conversation):
             asked.append([message.text for message in prompt.messages if message.role == "user"])
             entered.set()
-            assert gate.wait(10)
+            assert gate.wait(30)
             yield asked[-1][-1]
 
     conversation = Held().conversation()
     first = conversation.prompt("one")
-    assert entered.wait(10)
+    assert entered.wait(30)
     steer = conversation.steer("two")
     gate.set()
     assert steer.text() == "two"

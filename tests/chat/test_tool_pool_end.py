@@ -192,7 +192,7 @@ def program(body):
         [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(HEAD) + textwrap.dedent(body)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, complaints(done.stderr)) == (0, "")

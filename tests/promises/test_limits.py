@@ -94,7 +94,7 @@ def test_the_limits_of_an_endpoint_count_before_those_of_the_system(server, dres
         (lambda: llm.endpoint("m", base_url="http://a/v1", limits=9), TypeError, "limits is llm.Limits.*, not int"),
         (lambda: llm.ActorSystem(tool_workers=0), ValueError, "tool_workers is at least 1, not 0"),
         (lambda: llm.ActorSystem(mailbox="9"), TypeError, "mailbox= takes an int, not str '9'"),
-        (lambda: llm.ActorSystem(chain_limit=-1), ValueError, "chain_limit is 0"),
+        (lambda: llm.ActorSystem(chain_limit=-1), ValueError, "chain_limit is at least 0"),
         (lambda: llm.ActorSystem(tool_timeout=0), ValueError, "tool_timeout is in seconds and more than 0"),
         (lambda: llm.ActorSystem(tool_timeout="1"), TypeError, "tool_timeout= takes a number of seconds"),
     ],

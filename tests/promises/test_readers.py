@@ -85,7 +85,7 @@ def test_threads_that_read_a_response_each_see_the_whole_stream(server, pair):
         thread.start()
     text = response.text()
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
     readings.append(list(response.events()))
     assert text == f"echo: {WORDS}" == "".join(response)
     assert all(seen == readings[0] for seen in readings)
@@ -127,7 +127,7 @@ def test_reading_a_chain_twice_never_runs_anything_twice(server, pair, dress, ru
 
 async def spin(condition):
     """Waits, one round of the loop at a time, for what has no event."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0)
 

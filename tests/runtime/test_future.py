@@ -16,7 +16,7 @@ import sniffio
 from llm_actors.errors import AsyncioOnlyError, LoopClosedError
 from llm_actors.runtime import Future, Timeout, Unit, future, get_all, running, waiting
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 def later(call, *arguments):

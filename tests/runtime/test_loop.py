@@ -24,7 +24,7 @@ from llm_actors.runtime import (
     system_of,
 )
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 def test_each_asyncio_loop_has_one_loop_from_its_first_touch_to_its_end():

@@ -29,7 +29,7 @@ from llm_actors.runtime import (
 from llm_actors.runtime.mailbox import Envelope
 from llm_actors.runtime.reply import ForeignReply, Reply
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 class Echo(Actor):

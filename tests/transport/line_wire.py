@@ -140,7 +140,7 @@ class Bench:
     async def call(self, **endpoint):
         """Runs one call to its end; gives the sink and the ending."""
         _, sink = self.start(**endpoint)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return sink, await sink.over
 
     def pool(self, **endpoint):
