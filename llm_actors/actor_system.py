@@ -21,8 +21,8 @@ from llm_actors.chat.budget import Budget
 from llm_actors.chat.conversation import AnyConversation
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.group import Group
-from llm_actors.chat.inheritance import deadline_at
-from llm_actors.chat.scope import NOTHING, Moment
+from llm_actors.chat.inheritance import scope_of_owner
+from llm_actors.chat.scope import Moment
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import DeadLetter, Observer, Record
@@ -85,8 +85,7 @@ class ActorSystem(Supervising):
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
         self.chain_limit = arguments.limit("chain_limit", chain_limit) or 0
         self.timeout = arguments.seconds("timeout", timeout)
-        ends = deadline_at(arguments.moment("deadline", deadline), "the system")
-        self.scope = NOTHING.until(ends).under(budget, "the system")
+        self.scope = scope_of_owner(deadline, budget, "the system")
         self.mailbox = arguments.count("mailbox", mailbox)
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)

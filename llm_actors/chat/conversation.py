@@ -26,14 +26,14 @@ from .compaction import Compaction, check_compaction
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
-from .inheritance import deadline_at
+from .inheritance import scope_of_owner
 from .live_turn import PromptMail
 from .origin import Origin
 from .past import past_logs
 from .posting import Posting
 from .prompting import Prompting, R
 from .response import AsyncResponse, Response
-from .scope import NOTHING, Moment
+from .scope import Moment
 from .seams import WhenBusy, busy_policy, find_model
 from .seat import Seat
 from .tools import toolboxes_in
@@ -95,7 +95,6 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         period: float | None = None,
         single: bool = False,
     ) -> None:
-        check_compaction(compaction, compact_at)
         self.model = model
         self.name = name
         self.tools: list[Any] = arguments.listed("tools", tools, object, "a_function")
@@ -104,13 +103,11 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         self.chain_limit = arguments.limit("chain_limit", chain_limit)
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self.failures = checked(failures)
-        self.compaction = compaction
-        self.compact_at = compact_at
+        self.compaction, self.compact_at = check_compaction(compaction, compact_at)
         self.intensity, self.period = checked_intensity(intensity, period)
         self._id = id or current().new_id()
         self.timeout = arguments.seconds("timeout", timeout)
-        name = f"conversation {self._id}"
-        self.scope = NOTHING.until(deadline_at(arguments.moment("deadline", deadline), name)).under(budget, name)
+        self.scope = scope_of_owner(deadline, budget, f"conversation {self._id}")
         self._history = History()
         self._seat = Seat(self._history)
         self._unposted: list[PromptMail] = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_actors.runtime import carried, current
 
+from . import arguments
 from .scope import NOTHING, Deadline, Moment, Scope, after, at
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def deadline_at(moment: Moment | None, owner: str = "") -> Deadline | None:
         return None
     clock = current()
     return at(moment, clock.monotonic(), clock.utcnow(), owner)
+
+
+def scope_of_owner(deadline: Moment | None, budget: Budget | None, owner: str) -> Scope:
+    """What all is under that belongs to this conversation, or system. Raises TypeError, ValueError for what is no moment."""
+    return NOTHING.until(deadline_at(arguments.moment("deadline", deadline), owner)).under(budget, owner)
 
 
 def scope_of(said: Prompt, conversation: Branching[Any], budget: Budget | None) -> tuple[Scope, float | None]:
