@@ -39,7 +39,9 @@ def fetch(folder: Path) -> tuple[Path, Path]:
         # Not `--no-binary :all:`, which holds for what builds it too: that would be compiled, for minutes.
         _pip("download", "--no-deps", "--no-binary", "pykka", "--dest", str(folder), name.replace("-", "=="))
         with tarfile.open(folder / f"{name}.tar.gz") as archive:
-            archive.extractall(folder, filter="data")
+            # Python 3.11.2, which Debian 12 has, does not know `extractall(filter="data")` yet.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(folder)
     if not needs.exists():
         _pip("install", "--no-deps", "--target", str(needs), "pytest-mock")
     return sources, needs
