@@ -146,11 +146,15 @@ def test_a_second_ctrl_c_does_not_wait_for_the_end(monkeypatch):
             raise KeyboardInterrupt
         return get(self, timeout=timeout)
 
+    entered = threading.Event()
+
     def hangs():
+        entered.set()
         gate.wait(10)
 
     with pytest.raises(KeyboardInterrupt), llm.Group() as group:
         group.spawn(hangs)
+        assert entered.wait(5)
         monkeypatch.setattr(Future, "get", interrupted)
     assert len(calls) == 2
     assert group.ended
