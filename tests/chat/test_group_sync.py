@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -146,11 +147,15 @@ def test_a_second_ctrl_c_does_not_wait_for_the_end(monkeypatch):
             raise KeyboardInterrupt
         return get(self, timeout=timeout)
 
+    entered = threading.Event()
+
     def hangs():
+        entered.set()
         gate.wait(10)
 
     with pytest.raises(KeyboardInterrupt), llm.Group() as group:
         group.spawn(hangs)
+        assert entered.wait(5)
         monkeypatch.setattr(Future, "get", interrupted)
     assert len(calls) == 2
     assert group.ended
@@ -162,7 +167,8 @@ def test_a_task_on_a_loop_that_was_closed_under_it_is_not_waited_for():
         loop = asyncio.new_event_loop()
 
         async def start():
-            group.create_task(forever())
+            task: Any = group.create_task(forever())
+            task._log_destroy_pending = False  # that it is destroyed is what is tested
             await asyncio.sleep(0)
 
         loop.run_until_complete(start())
