@@ -208,7 +208,17 @@ class Office(Mortal, Post):
         for envelope in left:
             dead_letter(self, envelope.message, reason)
             answer_error(envelope.reply_to, dead(reason, ending.error))
+        if self.held:  # its supervisor was killed, and it is being killed
+            self.watch(self._holder_ended)
+        else:
+            self._actor_over()
+
+    def _holder_ended(self, _: Ending) -> None:
         self._actor_over()
+
+    def let_go(self) -> None:
+        """See Post."""
+        self.holder = None
 
 
 class LoopOffice(Office):
