@@ -148,11 +148,9 @@ async def play(world, strategy, intensity, restarts, actions, orderly):
     for number, (action, which) in enumerate(actions):
         if action == "mood":
             world.moods.append(which)
-        elif action == "turns":
+        elif action in ("turns", "time"):
             for _ in range(which):
-                await asyncio.sleep(0)
-        elif action == "time":
-            await asyncio.sleep(which * 0.7)
+                await asyncio.sleep(0.7 if action == "time" else 0)
         elif action.endswith("team"):
             waits.append(team.kill(block=False) if action == "kill team" else top.restart_child("team"))
         elif action == "new":
