@@ -76,7 +76,7 @@ class Office(Mortal, Post):
         self.actor_class = actor_class
         self._arguments = args, kwargs
         self._actor_context = context
-        self._waiting = Mailbox()
+        self._waiting: Mailbox | None = None  # made when something waits
         self._closed = False
         self.ref: Any = SupervisedRef(self)  # pyright: ignore[reportArgumentType]
 
@@ -98,7 +98,8 @@ class Office(Mortal, Post):
     @property
     def backlog(self) -> int:
         """Messages that wait for the next holder, or in the holder's mailbox."""
-        return len(self._waiting.mail) + getattr(self.holder, "backlog", 0)
+        waiting = self._waiting
+        return (len(waiting.mail) if waiting is not None else 0) + getattr(self.holder, "backlog", 0)
 
     @property
     def _actor_unit(self) -> ActorUnit | None:
@@ -144,7 +145,7 @@ class Office(Mortal, Post):
             return None
 
     def _keep(self, envelope: Envelope[Any], lane: Lane) -> Envelope[Any] | None:
-        waiting = self._waiting
+        waiting = self._waiting = self._waiting or Mailbox()
         bound = getattr(self.actor_class, "mailbox_bound", None) or VACANCY_BOUND
         dropped: Envelope[Any] | None = None
         if lane == "mail" and len(waiting.mail) >= bound:
@@ -197,7 +198,8 @@ class Office(Mortal, Post):
         with self._actor_lives_on.lock:
             if self._closed:
                 return False
-            left.extend(self._waiting)
+            if self._waiting is not None:
+                left.extend(self._waiting)
             self._waiting = left
             if (
                 self.holder is not None and self.holder is not dead_one
@@ -212,12 +214,23 @@ class Office(Mortal, Post):
                 return
             self._closed = True
             self._actor_ending = ending
-            left, self._waiting = self._waiting.take_all(), Mailbox()
+            waiting, self._waiting = self._waiting, None
+        left = waiting.take_all() if waiting is not None else []
         reason = f"{self} has ended ({ending.reason}) and is not restarted"
         for envelope in left:
             dead_letter(self, envelope.message, reason)
             answer_error(envelope.reply_to, dead(reason, ending.error))
+        if self.held:  # its supervisor was killed, and it is being killed
+            self.watch(self._holder_ended)
+        else:
+            self._actor_over()
+
+    def _holder_ended(self, _: Ending) -> None:
         self._actor_over()
+
+    def let_go(self) -> None:
+        """See Post."""
+        self.holder = None
 
 
 class LoopOffice(Office):
@@ -233,9 +246,10 @@ class LoopOffice(Office):
             self._hand_over(actor)
 
     def _hand_over(self, holder: Actor) -> None:
-        if holder._actor_dead or not (self._waiting.mail or self._waiting.urgent):
+        waiting = self._waiting
+        if waiting is None or holder._actor_dead or not (waiting.mail or waiting.urgent):
             return
-        waiting, self._waiting = self._waiting, Mailbox()
+        self._waiting = None
         if holder._actor_mailbox is None:
             holder._actor_mailbox = waiting
         else:
@@ -269,8 +283,10 @@ class ThreadOffice(Office):
         actor._start_actor_loop()
 
     def _hand_over(self, holder: ThreadingActor) -> None:
-        waiting, self._waiting = self._waiting, Mailbox()
-        self._waiting.mail.extend([one for one in waiting.take_all() if not holder.actor_inbox.take(one)])
+        waiting, self._waiting = self._waiting, None
+        refused = [one for one in waiting.take_all() if not holder.actor_inbox.take(one)] if waiting is not None else []
+        if refused:
+            self._waiting = Mailbox(refused)
 
     def _give(self, holder: ThreadingActor, envelope: Envelope[Any], lane: Lane) -> Exception | None:
         if lane in ("kill", "stop"):

@@ -34,6 +34,9 @@ class Post:
         """Ends the incarnation at once; False where that can't be done. Any thread."""
         raise NotImplementedError
 
+    def let_go(self) -> None:
+        """The incarnation that is there can't be ended, and does not count any more. Its loop only."""
+
     def close(self, ending: Ending) -> None:
         """No incarnation follows: what waits is answered. Again is no error. Any thread."""
         raise NotImplementedError

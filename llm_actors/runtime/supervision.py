@@ -12,6 +12,7 @@ A child's start that fails counts as its failure.
 from __future__ import annotations
 
 from asyncio import CancelledError
+from itertools import count
 from typing import Literal, NamedTuple, TypeAlias
 
 from .backoff import Backoff
@@ -67,10 +68,11 @@ Command: TypeAlias = Start | Stop | Forget | WakeAt | GiveUp | Over
 class Ward:
     """A child, as its supervisor sees it."""
 
-    __slots__ = ("again", "due", "failures", "id", "last", "marked", "restart", "restarts", "since", "state")
+    __slots__ = ("again", "due", "failures", "id", "last", "marked", "place", "restart", "restarts", "since", "state")
 
-    def __init__(self, id: str, restart: Restart, now: float, state: State) -> None:
+    def __init__(self, id: str, restart: Restart, now: float, state: State, place: int) -> None:
         self.id = id
+        self.place = place  # in the order of start
         self.restart: Restart = restart
         self.state: State = state
         self.since = now  # when it was last started
@@ -94,6 +96,12 @@ class Supervision:
     def __init__(self, strategy: Strategy, intensity: Intensity, backoff: Backoff) -> None:
         self.wards: dict[str, Ward] = {}
         self.ending = False
+        self._down: dict[
+            str, Ward
+        ] = {}  # those that wait to be started; with the next two, no look goes over all children
+        self._moving: dict[str, Ward] = {}  # those that are being stopped or started
+        self._marked: list[Ward] = []  # those that are to be stopped with their group, in the order of their start
+        self._places = count()
         self._strategy = strategy
         self._intensity = intensity
         self._backoff = backoff
@@ -104,17 +112,19 @@ class Supervision:
 
     def add(self, now: float, id: str, restart: Restart, state: State = "down") -> list[Command]:
         """A new child, behind all others: `up` already, or still to be started, or to be waited for until it has ended (`stopping`)."""
-        ward = self.wards[id] = Ward(id, restart, now, state)
+        ward = self.wards[id] = Ward(id, restart, now, state, next(self._places))
+        self._set(ward, state)
         ward.again = state == "stopping"
         if self.ending:
             ward.marked, ward.again = state == "up", False
+            self._mark()
         return self._go_on(now)
 
     def started(self, now: float, id: str) -> list[Command]:
         """A child's start has been made."""
         ward = self.wards.get(id)
         if ward is not None and ward.state == "starting":
-            ward.state = "up"
+            self._set(ward, "up")
         return self._go_on(now)
 
     def ended(self, now: float, id: str, ending: Ending, random: float) -> list[Command]:
@@ -125,7 +135,8 @@ class Supervision:
         ward.last = ending
         commands: list[Command] = []
         if (ward.state == "stopping" or ward.marked) and ward.again:
-            ward.state, ward.due, ward.marked = "down", now, False
+            self._set(ward, "down")
+            ward.due, ward.marked = now, False
         elif ward.state == "stopping" or ward.marked or not ward.comes_back(ending):
             commands = self._forget(ward, ending)
         else:
@@ -144,7 +155,7 @@ class Supervision:
             return self._forget(ward, None) + self._go_on(now)
         if ward.state == "stopping":
             return []
-        ward.state = "stopping"
+        self._set(ward, "stopping")
         return [Stop(id, for_good=True)]
 
     def restart(self, now: float, id: str) -> list[Command]:
@@ -152,7 +163,8 @@ class Supervision:
         ward = self.wards[id]
         ward.due = now
         if ward.state in ("up", "starting"):
-            ward.state, ward.again, ward.marked = "stopping", True, False
+            self._set(ward, "stopping")
+            ward.again, ward.marked = True, False
             return [Stop(id, for_good=False)]
         return self._go_on(now)
 
@@ -171,11 +183,13 @@ class Supervision:
         delay = self._backoff.delay(ward.failures, random)
         if _is_cancel(ending):  # asyncio.run() cancels all tasks before it ends the loop: nothing is to be started then
             delay = max(delay, self._backoff.first)
-        ward.state, ward.due, ward.marked = "down", now + delay, False
+        self._set(ward, "down")
+        ward.due, ward.marked = now + delay, False
         for other in self._affected(ward):
             if other.state in ("up", "starting"):
                 other.marked = True
                 other.again = other.restart != "temporary"
+        self._mark()
         return []
 
     def _affected(self, ward: Ward) -> list[Ward]:
@@ -192,23 +206,40 @@ class Supervision:
             ward.marked = ward.state in ("up", "starting")
             if ward.state == "down":
                 commands += self._forget(ward, None)
+        self._mark()
         return commands
+
+    def _mark(self) -> None:
+        """Some were marked."""
+        self._marked = [ward for ward in self.wards.values() if ward.marked] if self._is_group else []
+
+    def _set(self, ward: Ward, state: State) -> None:
+        ward.state = state
+        for place, states in ((self._down, ("down",)), (self._moving, ("stopping", "starting"))):
+            if state in states:
+                place[ward.id] = ward
+            else:
+                place.pop(ward.id, None)
 
     def _forget(self, ward: Ward, ending: Ending | None) -> list[Command]:
         del self.wards[ward.id]
+        self._down.pop(ward.id, None)
+        self._moving.pop(ward.id, None)
+        ward.marked = False
         return [Forget(ward.id, ending, for_good=not self.ending or ward.restart == "temporary")]
 
     def _go_on(self, now: float) -> list[Command]:
-        if self._is_group and any(ward.state in ("stopping", "starting") for ward in self.wards.values()):
+        if self._is_group and self._moving:
             return []
-        marked = [ward for ward in self.wards.values() if ward.marked]
-        if marked:
-            ward = marked[-1]
-            ward.marked, ward.state = False, "stopping"
-            return [Stop(ward.id, for_good=not ward.again)]
+        while self._marked:
+            ward = self._marked.pop()
+            if ward.marked:  # still
+                ward.marked = False
+                self._set(ward, "stopping")
+                return [Stop(ward.id, for_good=not ward.again)]
         if self.ending:
             return self._finish()
-        return self._start(now)
+        return self._start(now) if self._down else []
 
     @property
     def _is_group(self) -> bool:
@@ -222,15 +253,16 @@ class Supervision:
         return [self._gave_up or Over()]
 
     def _start(self, now: float) -> list[Command]:
-        for ward in self.wards.values():
-            if ward.state == "down" and ward.due <= now:
-                ward.state, ward.since = "starting", now
-                ward.restarts += 1
-                return [Start(ward.id)]  # `started()` brings the next
-            if ward.state == "down" and self._is_group:
-                return [WakeAt(ward.due)]
-        waits = [ward.due for ward in self.wards.values() if ward.state == "down"]
-        return [WakeAt(min(waits))] if waits else []
+        if self._is_group:
+            ward = min(self._down.values(), key=lambda ward: ward.place)
+        else:
+            ward = min(self._down.values(), key=lambda ward: ward.due)
+        if ward.due > now:
+            return [WakeAt(ward.due)]
+        self._set(ward, "starting")
+        ward.since = now
+        ward.restarts += 1
+        return [Start(ward.id)]  # `started()` brings the next
 
 
 def _is_cancel(ending: Ending) -> bool:

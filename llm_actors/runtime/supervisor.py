@@ -217,6 +217,7 @@ class Supervisor(Actor):
 
     def _write_off(self, charge: Charge) -> None:
         logger.warning("%s did not stop, and is left alone", self._name(charge))
+        charge.post.let_go()
         self._ended(charge, charge.incarnation, Ending("killed"))
 
     def _forget(self, command: Forget) -> None:
