@@ -105,6 +105,7 @@ class ConversationWork(Actor):
             if answer is not None:
                 todo.extend(live.turn.handle(answer))
         if not dead and live.turn.state == "over" and live.log.id not in self._lives:
+            live.let_go()
             self._over(live)  # observers have heard of its end before the next one begins
 
     def _append(self, live: LiveTurn, command: Append) -> Mail | None:

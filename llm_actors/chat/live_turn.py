@@ -175,6 +175,19 @@ class LiveTurn:
             voice.begin(clock)
             self.voices.append(voice)
 
+    def let_go(self) -> None:
+        """It is over: what worked for it knows it, and is not to be known by it any more.
+
+        In a circle of references each turn would be left to the garbage collector, whose long runs get rare where much stays in memory.
+        """
+        self.flight = self.writer = None
+        self.run = None  # type: ignore[assignment] # nothing is run any more
+        self.jobs.clear()
+        for voice in self.voices:
+            voice.leader = None
+            voice.let_go()
+        self.voices = []
+
     def write(self, items: list[Item]) -> None:
         """Into the logs of all responses that this turn answers."""
         self.log.write(items)

@@ -73,8 +73,13 @@ class ThreadJob(RunningCode):
             worker.stop()
 
     def answer(self, outcome: Outcome) -> None:
-        """Calls `done`."""
-        self._done(outcome)
+        """Calls `done`; lets go of what it was."""
+        done, self._done, self._function, self._context = self._done, _ended, _ended, Context()
+        done(outcome)
+
+
+def _ended(*_: Any) -> None:
+    """In place of what a call that is over was."""
 
 
 class ThreadPool:
