@@ -33,7 +33,7 @@ def urn_of(number: int) -> str:
 
 def renumber(seed: int | None = None, *, to: tuple[int, count[int]] | None = None) -> tuple[int, count[int]]:
     """Begins a row of URNs that is the same for the same seed (a simulation does), or goes back `to` one; gives the row before."""
-    global _numbers  # noqa: PLW0603 - one row at a time
+    global _numbers
     before = (_base[0], _numbers)
     if to is None:
         to = (_new_base() if seed is None else seed << _COUNTER_BITS & _RANDOM | _VERSION | _VARIANT, count(1))
