@@ -229,7 +229,10 @@ class EventLog(Arrivals):
             await waiter
         except BaseException as error:
             self._give_up(waiter, error)
-            raise
+            if not (
+                isinstance(error, LoopClosedError) and self.over()
+            ):  # with its loop, it has ended: how, is there to be read
+                raise
         finally:
             self._inside.pop(waiter, None)
 
@@ -242,7 +245,10 @@ class EventLog(Arrivals):
             waiter.get()
         except BaseException as error:
             self._give_up(waiter, error)
-            raise
+            if not (
+                isinstance(error, LoopClosedError) and self.over()
+            ):  # with its loop, it has ended: how, is there to be read
+                raise
         finally:
             self._inside.pop(waiter, None)
 

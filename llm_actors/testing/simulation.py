@@ -32,6 +32,7 @@ from llm_actors.actor_system import ActorSystem
 from llm_actors.errors import SimulationError
 from llm_actors.runtime import loop as loops
 from llm_actors.runtime.clock import lent
+from llm_actors.runtime.urn import renumber
 
 from .step_threads import StepThreads
 from .stuck import what_waits
@@ -113,6 +114,7 @@ class Simulation:
         self._token = loops.system_context.set(self.system)
         lent.loop = loop
         self._kept = (random.getstate(), time.sleep, gc.isenabled())
+        self._urns = renumber(self._draws("urns").getrandbits(64))
         random.seed(f"{self.seed}/random")
         time.sleep = _sleep
         gc.disable()  # what it finalizes, and when, would depend on what the process did before
@@ -128,6 +130,7 @@ class Simulation:
             self.system.observers.remove(self.trace)
             lent.loop = None
             state, time.sleep, collects = self._kept
+            renumber(to=self._urns)
             random.setstate(state)
             if collects:
                 gc.enable()

@@ -184,3 +184,18 @@ def test_a_wake_up_for_what_a_reader_has_seen_already_does_not_end_its_stream(ki
         assert await reader == ["a"]
 
     run(main())
+
+
+def test_who_waits_for_the_release_of_a_complete_answer_when_its_loop_ends_gets_the_answer():
+    async def main():
+        log = made(running())
+        waiters = [log.end(), log.end()]
+        log.write(["whole"])
+        log.seal(None, [], [])
+        return log, waiters
+
+    for wait in (lambda log, waiter: log.block(waiter), lambda log, waiter: run(log.wait(waiter))):
+        log, (waiter, _) = run(main())
+        wait(log, waiter)
+        log.check()
+        assert (log.text_so_far(), log.released) == ("whole", True)

@@ -29,7 +29,8 @@ Defects that it found, all mended, each with a plain test of its own:
 5. A turn whose loop ended while a toolbox was being prepared ended with a bare RuntimeError, not as others do.
 6. Prompts that waited for a loop were lost when the first one that came was closed already; their readers waited for ever.
 7. After a turn that answered several prompts died with its actor, `conversation.waiting` was -1.
-8. A log that was lost with its loop was released twice (harmless).
+8. A thread that waited for a complete answer when its loop ended, behind the callbacks, met LoopClosedError in place of the answer.
+9. A log that was lost with its loop was released twice (harmless).
 
 It does not look between two lines of Python: threads change places where they wait, sleep, begin and end. Races inside of these steps
 are for the stress tests with real threads. At the very end of a loop it lets asyncio's complaint about a generator that runs pass, when

@@ -222,6 +222,19 @@ def test_everything_is_as_before_when_it_is_over():
         assert random.random() != drawn
 
 
+def test_actors_have_the_same_urns_for_the_same_seed_and_no_two_worlds_share_one():
+    class Idle(llm.Actor):
+        registered = False
+
+    def urns(seed):
+        with testing.Simulation(seed) as world:
+            return [Idle.start_on(world.loop).actor_urn for _ in range(3)]
+
+    outside = Idle.start().actor_urn
+    assert urns(1) == urns(1)
+    assert not {outside, *urns(1)} & {*urns(2), Idle.start().actor_urn}
+
+
 def test_time_sleep_of_other_threads_stays_real():
     slept = []
 
