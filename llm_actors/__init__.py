@@ -5,6 +5,7 @@
     chat        conversation, turn, history, response, tools, models
     providers   one file per wire protocol, no I/O    transport   the pump that moves their bytes
     catalogue   which models exist, keys, aliases     actor_system   configuration; loop_engine: what one loop has
+    shutdown    the end of a system, over all its loops
     command     the command line                      testing     scripted servers for your tests       extras   one file per pip extra
 
 `import llm_actors as llm` and go on as with `llm`: `llm.get_async_model("gpt-4o-mini").prompt("Hi")`.
@@ -12,7 +13,7 @@
 
 import logging as _logging
 
-from .actor_system import ActorSystem
+from .actor_system import ActorSystem, default_system
 from .catalogue.endpoints import endpoint
 from .catalogue.keys import get_key, load_keys
 from .catalogue.registry import (
@@ -82,6 +83,7 @@ from .errors import (
     ResponseCancelledError,
     ServerError,
     StreamTruncatedError,
+    SystemShutdownError,
     ToolArgumentsError,
     ToolCrashedError,
     ToolStuckError,
@@ -114,8 +116,10 @@ from .messages import (
 )
 from .providers.protocol import Limits, Timeouts
 from .runtime import Actor
+from .shutdown import AbandonedCall, ShutdownReport
 
 __all__ = [
+    "AbandonedCall",
     "Actor",
     "ActorError",
     "ActorSystem",
@@ -180,8 +184,10 @@ __all__ = [
     "Secret",
     "ServerError",
     "ServerSideTool",
+    "ShutdownReport",
     "StreamEvent",
     "StreamTruncatedError",
+    "SystemShutdownError",
     "Tell",
     "TextPart",
     "Timeouts",
@@ -201,6 +207,7 @@ __all__ = [
     "UserFileError",
     "assistant",
     "cancelled",
+    "default_system",
     "endpoint",
     "get_async_model",
     "get_async_model_aliases",

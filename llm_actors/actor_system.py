@@ -10,27 +10,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextvars import Token
+from contextvars import ContextVar, Token
 from typing import Any, Self
 
 from llm_actors.catalogue.keys import Keys
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
+from llm_actors.counters import NAMES
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
 from llm_actors.providers.protocol import Limits
-from llm_actors.runtime import Loop, install_system_factory, running, system_context
+from llm_actors.runtime import Binding, Future, Loop, Roster, install_system_factory, system_context
+from llm_actors.runtime.tally import Tally
+from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
 
 logger = logging.getLogger("llm_actors")
+
+_entered: ContextVar[tuple[Token[Any], ...]] = ContextVar("llm_actors_entered", default=())
+"""The `with` blocks of systems that this context is in: of its own, as tasks and threads may be in one system at the same time."""
 
 
 class ActorSystem:
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
 
+    Leaving `async with` shuts it down; leaving `with` does not: `shutdown()` does.
+
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
     calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
     what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure
-    table (chat/failures.py). `observers` get a record of all that happens. Any thread.
+    table (chat/failures.py). `observers` get a record of all that happens. `drain`: seconds that turns have to finish in at a shutdown
+    (`async with` that is left by an exception gives them none). Any thread.
     """
 
     def __init__(
@@ -44,7 +53,9 @@ class ActorSystem:
         failures: Failures | None = None,
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
+        drain: float = 0.0,
     ) -> None:
+        checked_drain(drain)
         if tool_workers < 1 or mailbox < 1 or chain_limit < 0:
             msg = "tool_workers and mailbox are at least 1, chain_limit at least 0"
             raise ValueError(msg)
@@ -56,14 +67,45 @@ class ActorSystem:
         self.failures = checked(failures)
         self.limits = limits or Limits()
         self.observers: list[Observer] = list(observers)
-        self._tokens: list[Token[Any]] = []
+        self.drain = drain
+        self.tally = Tally(NAMES)
+        self._engines: Roster[LoopEngine] = Roster()
+        self._shutdown: Binding[Shutdown] = Binding()
 
     def engine(self, loop: Loop) -> LoopEngine:
-        """The engine that this system has on that loop, made at first use."""
-        engine = loop.services.get(self)
+        """The engine that this system has on that loop, made at first use. Raises SystemShutdownError where it may have no new one."""
+        engine = self.engine_there(loop)
         if engine is None:
-            engine = loop.services.setdefault(self, LoopEngine(self, loop))
-        return engine  # type: ignore[no-any-return]
+            self.admit()
+            with loop.lock:
+                engine = self.engine_there(loop)
+                if engine is None:
+                    engine = loop.services[self] = LoopEngine(self, loop)
+                    self._engines.add(engine)
+            shutdown = self._shutdown.value
+            if shutdown is not None:
+                shutdown.include(engine)
+        return engine
+
+    def engine_there(self, loop: Loop) -> LoopEngine | None:
+        """The engine that it has on that loop, if it has one."""
+        return loop.services.get(self)
+
+    def admit(self) -> None:
+        """Raises SystemShutdownError for a prompt that comes now, once the system is shut down."""
+        shutdown = self._shutdown.value
+        if shutdown is not None:
+            shutdown.admit()
+
+    def shutdown(self, drain: float | None = None) -> Future[ShutdownReport]:
+        """Takes no new mail, lets turns finish for up to `drain` seconds, then cancels: `await` it, or block with `.get()`.
+
+        It has begun when this returns; what is left after `drain` (by default the system's own) ends with SystemShutdownError. No task,
+        thread or socket is left behind, but for threads stuck in users' code: the report names them. Again: the shorter drain counts.
+        For good: a system that is shut down takes nothing more. Any thread; raises ValueError for a drain below 0.
+        """
+        drain = self.drain if drain is None else checked_drain(drain)
+        return self._shutdown.bind(Shutdown, stale=lambda _: False).begin(self._engines.all(), drain)
 
     def observe(self, record: Record) -> None:
         """Hands a record to all observers; what one raises is logged."""
@@ -74,21 +116,20 @@ class ActorSystem:
                 logger.exception("the observer %r raised on %r", observer, type(record).__name__)
 
     def __enter__(self) -> Self:
-        self._tokens.append(system_context.set(self))
+        _entered.set((*_entered.get(), system_context.set(self)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        system_context.reset(self._tokens.pop())
+        *before, token = _entered.get()
+        _entered.set(tuple(before))
+        system_context.reset(token)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         self.__exit__()
-        loop = running()
-        engine = loop.services.get(self) if loop is not None else None
-        if engine is not None:
-            await engine.close()
+        await self.shutdown(self.drain if kind is None else 0.0)
 
 
 default_system = ActorSystem()

@@ -20,6 +20,7 @@
     |   `-- IncompleteAnswerError           `json()`/`value()` of an answer the provider cut short, or that does not fit (ValueError)
     |-- TurnError                           a turn ended without an answer
     |   |-- ResponseCancelledError          cancelled
+    |   |   `-- SystemShutdownError         the system was shut down: the turn was cancelled, or the prompt not taken (ActorError)
     |   |-- DeadlineExceededError           its time was up (TimeoutError)
     |   |-- ChainLimitError                 too many rounds (ValueError)
     |   |-- ToolCrashedError                a tool raised, where the failure table says that this ends the turn
@@ -197,6 +198,10 @@ class ActorError(LLMError):
 
 class MailboxFullError(ActorError):
     """The mailbox holds as many messages as its bound allows; this one was not taken."""
+
+
+class SystemShutdownError(ResponseCancelledError, ActorError):
+    """The ActorSystem was shut down: it takes no more prompts, and turns that had not ended when their time was up were cancelled."""
 
 
 class ConversationBusyError(ActorError):

@@ -1,19 +1,16 @@
 """What one event loop has for its conversations: the pump with its HTTP clients, the tool pool, threads for Python models, who is at work.
 
-An engine ends with its loop: turns in flight end as LoopClosedError, callbacks are awaited up to 5 s, tools are told, sockets closed.
+An engine ends with its system's shutdown, else with its loop, where turns in flight end as LoopClosedError: see loop_engine_end.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.catalogue.registry import get_async_model, get_model
-from llm_actors.chat.conversation_actor import CancelMail
 from llm_actors.chat.model import AnyModel, AsyncModel
 from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.tool_pool import ToolPool
@@ -24,15 +21,16 @@ from llm_actors.transport.clients import Clients
 from llm_actors.transport.fetch import fetch
 from llm_actors.transport.pump import Pump
 
+from .counters import count
+from .loop_engine_end import EngineEnd
+
 if TYPE_CHECKING:
     from llm_actors.actor_system import ActorSystem
     from llm_actors.chat.conversation_actor import ConversationActor
 
-GRACE = 5.0
-
 
 class LoopEngine:
-    """Implements `chat.seams.Engine` for one loop. Its loop only, but for `observe()`."""
+    """Implements `chat.seams.Engine` for one loop. Its loop only."""
 
     def __init__(self, system: ActorSystem, loop: Loop) -> None:
         self.loop = loop
@@ -42,20 +40,19 @@ class LoopEngine:
         self.when_busy = system.when_busy
         self.failures = system.failures
         self.chain_limit = system.chain_limit
+        self.counts = system.tally.counts_of(self)
         self.store = MemoryStore()
         self.clients = Clients(loop)
         self.pump = Pump(loop, self.clients)
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)
-        self._busy: dict[ConversationActor, None] = {}
-        self._quiet: asyncio.Event | None = None
+        self.ending = EngineEnd(self)
         self.closed = False
-        self._closing = False
-        self._beside: weakref.WeakSet[asyncio.Task[None]] = weakref.WeakSet()
         loop.on_end(self.close)
 
     def observe(self, record: Record) -> None:
-        """Hands a record to the system's observers. Any thread."""
+        """Counts a record, and hands it to the system's observers."""
+        count(self.counts, record)
         if self.system.observers:
             self.system.observe(record)
 
@@ -81,45 +78,39 @@ class LoopEngine:
         return outcome.value
 
     def hold(self, conversation: ConversationActor) -> None:
-        """Keeps a conversation's actor alive while it has work. Raises LoopClosedError at the end: nothing new begins then."""
-        if self._closing:
-            msg = "the event loop of this conversation ended"
-            raise LoopClosedError(msg)
-        self._busy[conversation] = None
+        """Keeps a conversation's actor alive while it has work. At the end nothing new begins: raises what turns end with then."""
+        error = self.ending.refusal()
+        if error is not None:
+            raise error
+        self.ending.busy[conversation] = None
 
     def drop(self, conversation: ConversationActor) -> None:
         """It has none any more."""
-        self._busy.pop(conversation, None)
-        if not self._busy and self._quiet is not None:
-            self._quiet.set()
+        self.ending.dropped(conversation)
 
     def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
         """Runs an on_done callback that suspends, on the loop of its registration (which is the one that calls this)."""
         task = loop.spawn(coroutine, name="llm_actors on_done", context=context)
-        # asyncio.run() cancels all tasks it can list before the loop's end begins; this one is to have the time that close() gives it.
+        # asyncio.run() cancels all tasks it can list before the loop's end begins; this one is to have the time that the end gives it.
         asyncio.tasks._unregister_task(task)  # noqa: SLF001 - made for those who make tasks; there is no other name
-        self.system.engine(loop)._beside.add(task)  # noqa: SLF001 - another one of these
+        there = self.system.engine_there(loop)
+        if there is not None:
+            there.ending.callbacks.add(task)
+
+    def admit(self) -> None:
+        """Raises SystemShutdownError where the system takes no more prompts. Any thread."""
+        self.system.admit()
 
     async def close(self) -> None:
-        """Ends all turns on this loop, waits (bounded) for what they started, closes the sockets. Idempotent."""
-        self._closing = True
-        self._quiet = asyncio.Event()
-        for actor in list(self._busy):
-            actor.cancel(CancelMail(None, LoopClosedError("the event loop of this conversation ended")))
-        with contextlib.suppress(TimeoutError):
-            if self._busy:
-                async with asyncio.timeout(GRACE):
-                    await self._quiet.wait()
-        beside: Sequence[asyncio.Task[None]] = list(self._beside)
-        if beside:
-            await asyncio.wait(beside, timeout=GRACE)
-        for actor in list(self._busy):  # what did not end in time
-            actor.abandon()
-        await self.tools.close(0.0)
-        await self.threads.close(0.0)
-        await self.clients.close()
+        """The loop ends: ends all turns on it, waits (bounded) for what they started, closes the sockets. Idempotent."""
+        await asyncio.wait([self.ending.begin(0.0, LoopClosedError("the event loop of this conversation ended"))])
+
+    def leave(self) -> None:
+        """All of it has ended."""
         self.closed = True
         self.loop.services.pop(self.system, None)
+        for last in (self.close, self.pump.close, self.clients.close):
+            self.loop.off_end(last)
 
 
 class MemoryStore:

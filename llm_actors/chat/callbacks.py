@@ -91,7 +91,7 @@ def _start(callback: Callback, log: EventLog, engine: Engine, release: Release) 
                 failed(log, engine, outcome.error)
             release.step()
 
-        engine.threads.start(lambda: callback.start(log), contextvars.copy_context(), done)
+        engine.threads.start(lambda: callback.start(log), contextvars.copy_context(), done, name="on_done")
     else:
         other = callback.loop
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import msgspec
 
-from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError
+from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError, TurnError
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 
@@ -184,6 +184,7 @@ class AnyConversation(Origin, Prompting[R]):
         if self._closed:
             msg = f"{self!r} is closed"
             raise ActorError(msg)
+        self._seat.admit()
         sent.conversation = None if self._single else self
         clock = current()
         log = EventLog(clock.new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
@@ -241,7 +242,11 @@ class AnyConversation(Origin, Prompting[R]):
     def _deliver_to(self, loop: Loop) -> None:
         mails, self._unposted = self._unposted, []
         for mail in mails:
-            self._seat.post(self, loop, mail)
+            try:
+                self._seat.post(self, loop, mail)
+            except TurnError as error:  # its system was shut down meanwhile, or the loop is at its end
+                mail.log.seal(error, [], [])
+                mail.log.release()
 
     # ---- what a log asks of its conversation --------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError
+from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError, SystemShutdownError
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import user
 from llm_actors.observe import ConversationCrashed, DeadLetter, PromptQueued, PromptsJoined
@@ -88,7 +88,7 @@ class ConversationActor(ConversationWork):
             return super().on_receive(message)
         try:
             return self._take(message)
-        except LoopClosedError:  # no defect: the loop is at its end, and whoever sent the mail is told
+        except (LoopClosedError, SystemShutdownError):  # no defect: it is the end, and whoever sent the mail is told
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours, of a store, of a model's `open_round`
             self._crash(error)
@@ -179,6 +179,7 @@ class ConversationActor(ConversationWork):
             self.cancel(CancelMail(None, ResponseCancelledError("replaced by a newer prompt")))
         now = self._now()
         record = PromptQueued(now=now, conversation=self._id, response=log.id, waiting=len(self._lives))
+        self.engine.counts["prompts"] += 1
         live = self._live(mail)
         running = self._running
         if mail.steers and running is not None:
@@ -216,7 +217,7 @@ class ConversationActor(ConversationWork):
         turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
         live = LiveTurn(mail, turn, joint=voices is not None)
         live.run = ToolRun(live, self.engine, partial(self._tell, log.id))
-        live.take(voices or [], clock)
+        self._take_in(live, voices or [])
         self._lives[log.id] = live
         return live
 
@@ -241,6 +242,7 @@ class ConversationActor(ConversationWork):
             live = self._running = self._joined(live)
         clock = self.engine.loop.clock
         live.begin(clock)
+        self.engine.counts["turns_started"] += not live.joint
         found = self._history.found_by(live.log.prompt.said)
         self._carry_out(live, live.turn.handle(Begin(clock.monotonic(), *found)))
 

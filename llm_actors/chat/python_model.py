@@ -81,7 +81,8 @@ class ThreadFlight:
         self._over = False
         self._rest: TaskFlight | None = None
         self._go_on = partial(TaskFlight, response=response, live=live, sink=sink, engine=engine)
-        self._job = engine.threads.start(lambda: self._run(execute), live.mail.context, self._done)
+        name = f"execute of {live.model.model_id}"
+        self._job = engine.threads.start(lambda: self._run(execute), live.mail.context, self._done, name=name)
 
     def _run(self, execute: Execution) -> Any:
         produced = execute()

@@ -11,6 +11,8 @@ class RunningCode:
     """Implements `runtime.future.Waiting` for one call. A thread can't be killed; what can be done is to tell it and to end its waits."""
 
     __slots__ = ("_interrupts", "_open", "told")
+    over = False
+    """Whether the call has returned: what it has left running is not it any more."""
 
     def __init__(self) -> None:
         self.told = False
@@ -46,3 +48,9 @@ def cancelled() -> bool:
     """
     code = waiting.get()
     return isinstance(code, RunningCode) and code.told
+
+
+def in_turn() -> bool:
+    """Whether this is code that a turn under way has called, and waits for: a tool, a hook, a model's `execute()`. Any thread."""
+    code = waiting.get()
+    return isinstance(code, RunningCode) and not code.told and not code.over

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_actors.runtime import Binding
+from llm_actors.runtime import Binding, system_context
 
 from .conversation_actor import CancelMail, ConversationActor
-from .seams import engine_of
+from .seams import admit, engine_of
 
 if TYPE_CHECKING:
     from llm_actors.runtime import Future, Loop
@@ -56,6 +56,17 @@ class Seat:
     def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
         self.lost()
         return ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+
+    def admit(self) -> None:
+        """Raises SystemShutdownError where no more prompts are taken.
+
+        By the system that it is at work in; when that is shut down, it may go on in another one that the code around the prompt is in.
+        """
+        actor, around = self._actor.value, system_context.get(None)
+        if actor is None or (around is not None and _is_stale(actor)):
+            admit()
+        else:
+            actor.engine.admit()
 
     def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
         """Whether one more prompt is taken there."""

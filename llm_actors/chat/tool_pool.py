@@ -268,6 +268,7 @@ class ToolPool:
             self._refuse(job, refusal)
             return
         job.state = "running"
+        job.began = self.loop.clock.monotonic()
         self._running[job] = None
         self._active += 1
         if job.timeout is not None:
@@ -332,7 +333,7 @@ class ToolPool:
         self._leave_place(job)
         now = self.loop.clock.monotonic()
         thread = job.worker.thread_name if job.worker is not None else f"task {job.task.get_name() if job.task else ''}"
-        self._abandoned.add(job, StuckThread(name=thread, tool=job.name, since=now))
+        self._abandoned.add(job, StuckThread(name=thread, tool=job.name, since=now, began=job.began))
         self._observe(ToolAbandoned(now=now, tool=job.name, thread=thread, abandoned=len(self._abandoned)))
         if job.line is not None:
             job.line.leave(job)

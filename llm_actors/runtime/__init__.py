@@ -11,20 +11,13 @@ from .binding import Binding
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
 from .future import Future, Waiting, waiting
-from .loop import (
-    Loop,
-    Timer,
-    background,
-    here,
-    install_system_factory,
-    is_background,
-    running,
-    system_context,
-    system_of,
-)
+from .gathering import Gathering
+from .loop import Loop, Timer, background, here, is_background, retire_background, running
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
 from .ref import ActorRef, ask
+from .roster import Roster
 from .threading_actor import ThreadingActor
+from .which_system import install_system_factory, system_context, system_in_use, system_of
 
 __all__ = [
     "Actor",
@@ -36,7 +29,9 @@ __all__ = [
     "Clock",
     "DeadLetterHook",
     "Future",
+    "Gathering",
     "Loop",
+    "Roster",
     "SystemClock",
     "ThreadingActor",
     "Timeout",
@@ -55,8 +50,10 @@ __all__ = [
     "install_system_factory",
     "is_background",
     "refuse",
+    "retire_background",
     "running",
     "system_context",
+    "system_in_use",
     "system_of",
     "traversable",
     "waiting",

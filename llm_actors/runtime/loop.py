@@ -21,7 +21,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
-from contextvars import Context, ContextVar
+from contextvars import Context
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import sniffio
@@ -31,6 +31,7 @@ from llm_actors.errors import AsyncioOnlyError, LoopClosedError
 from . import clock as clocks
 from .background_thread import BackgroundThread
 from .steps import Steps
+from .which_system import DEFAULT
 
 logger = logging.getLogger("llm_actors.runtime")
 
@@ -182,6 +183,11 @@ class Loop:
     def on_end(self, callback: EndCallback) -> None:
         """Has `callback` run, and awaited if it gives an awaitable, when the loop ends; last registered, first run. Its loop only."""
         self._end_callbacks.append(callback)
+
+    def off_end(self, callback: EndCallback) -> None:
+        """Not any more: what it would end has ended. Its loop only; again is no error."""
+        with contextlib.suppress(ValueError):
+            self._end_callbacks.remove(callback)
 
     def park(self) -> None:
         """Begins to wait for the loop's end, from inside it."""
@@ -335,6 +341,22 @@ def is_background(loop: Loop) -> bool:
     return _background is not None and _background.loop is loop
 
 
+def retire_background(loop: Loop, then: Callable[[], object]) -> bool:
+    """Ends the background loop's thread if this is its loop and nobody lives there; whoever needs one later makes another.
+
+    `then` is called in that thread, as its last act. Its loop only; False when there is nothing to end.
+    """
+    global _background  # noqa: PLW0603 - as above
+    with _guard:
+        thread = _background
+        if thread is None or thread.loop is not loop or loop.residents or loop.busy or loop.services.keys() - {DEFAULT}:
+            return False
+        _background = None
+        thread.last_acts.append(then)
+    thread.finish()
+    return True
+
+
 def _end_background() -> None:
     global _exiting  # noqa: PLW0603 - as above
     with _guard:
@@ -356,30 +378,3 @@ def _after_fork() -> None:
 atexit.register(_end_background)
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_after_fork)
-
-
-# ---- the default system ---------------------------------------------------------------------------------------------
-
-system_context: ContextVar[Any] = ContextVar("llm_actors_system")
-"""The system that code in this context uses; unset, it is the loop's default one."""
-
-_factory: list[Callable[[], Any]] = []
-_SYSTEM = object()
-
-
-def install_system_factory(factory: Callable[[], Any]) -> None:
-    """Says what makes a loop's default system; the layer above does it at import."""
-    _factory[:] = [factory]
-
-
-def system_of(loop: Loop) -> Any:
-    """The system of this context, else the loop's default one, made at first use. RuntimeError where no factory is installed."""
-    system = system_context.get(None)
-    if system is None:
-        system = loop.services.get(_SYSTEM)
-    if system is None:
-        if not _factory:
-            msg = "no system: import llm_actors, which installs the default one"
-            raise RuntimeError(msg)
-        system = loop.services.setdefault(_SYSTEM, _factory[0]())
-    return system
