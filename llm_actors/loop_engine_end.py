@@ -84,7 +84,7 @@ class EngineEnd:
         return self.error
 
     def dropped(self, conversation: ConversationActor) -> None:
-        """This conversation has no work any more."""
+        """The conversation has no work any more."""
         self.busy.pop(conversation, None)
         if not self.busy:
             self._tell()
