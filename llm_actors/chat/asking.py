@@ -10,6 +10,7 @@ import msgspec
 from llm_actors.errors import OptionsError, options_error
 from llm_actors.messages import Attachment, Message, Options, Prompt, ToolResult
 
+from . import arguments
 from . import attachments as attachments_
 from .schema import decoder_for, schema_from
 from .sent_prompt import SentPrompt
@@ -17,6 +18,8 @@ from .tools import ServerSideTool, resolve_tools
 
 if TYPE_CHECKING:
     from .model import AnyModel
+
+_TEXT = '"a text"'
 
 
 def ask(
@@ -41,32 +44,32 @@ def ask(
     """The prompt, checked against what the model can do.
 
     Raises OptionsError, AttachmentError, ValueError (schema, tools, server-side tools the model does not have), TypeError (`Invalid tool:
-    X`).
+    X`, and whatever is of a wrong type).
     """
     if isinstance(text, Prompt):
         return from_prompt(model, text)
     found = resolve_tools(tools)
-    files = list(attachments or ())
-    _check(model, found, schema, files, timeout)
+    files = arguments.listed("attachments", attachments, Attachment, 'llm.Attachment(path="photo.png")')
+    _check(model, found, schema, files)
     said = Prompt(
-        text=text,
-        fragments=tuple(fragments or ()),
-        system_text=system,
-        system_fragments=tuple(system_fragments or ()),
+        text=arguments.text("prompt", text),
+        fragments=tuple(arguments.listed("fragments", fragments, str, _TEXT)),
+        system_text=arguments.text("system", system),
+        system_fragments=tuple(arguments.listed("system_fragments", system_fragments, str, _TEXT)),
         attachments=files,
-        given_messages=list(messages) if messages is not None else None,
+        given_messages=None if messages is None else arguments.listed("messages", messages, Message, 'llm.user("Hi")'),
         schema=schema_from(schema) if schema is not None else None,
         tools=list(found),
-        tool_results=list(tool_results or ()),
+        tool_results=arguments.listed("tool_results", tool_results, ToolResult, 'llm.ToolResult(name="f", output="x")'),
         stream=stream,
         hide_reasoning=hide_reasoning,
         chain=chain,
-        timeout=timeout,
+        timeout=arguments.seconds("timeout", timeout),
     )
     return SentPrompt(said, options=_options(model, options, keywords or {}), tools=found, reader=_reader(schema))
 
 
-def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachment], timeout: float | None) -> None:
+def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachment]) -> None:
     """Raises, in the peer's words, for what the model can't do."""
     if tools and not model.supports_tools:
         msg = f"{model} does not support tools"
@@ -76,9 +79,6 @@ def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachmen
         msg = f"{model} does not support schemas"
         raise ValueError(msg)
     attachments_.check(files, model.attachment_types, str(model))
-    if timeout is not None and timeout <= 0:
-        msg = f"timeout is in seconds and more than 0, not {timeout!r}"
-        raise ValueError(msg)
 
 
 def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
@@ -105,7 +105,7 @@ def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
 def asked_of(model: AnyModel, sent: SentPrompt) -> SentPrompt:
     """The same prompt for another model, without the options that it does not have. Raises as `ask()` does."""
     said = sent.said
-    _check(model, sent.tools, said.schema, list(said.attachments), None)
+    _check(model, sent.tools, said.schema, list(said.attachments))
     known = {name: value for name, value in sent.option_values.items() if name in model.Options.__struct_fields__}
     return sent.with_options(_options(model, known, {}))
 

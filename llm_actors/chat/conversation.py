@@ -17,6 +17,7 @@ from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullErro
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 
+from . import arguments
 from .asking import ask
 from .event_log import EventLog
 from .failures import Failures, checked
@@ -77,10 +78,10 @@ class AnyConversation(Origin, Prompting[R]):
     ) -> None:
         self.model = model
         self.name = name
-        self.tools = list(tools or ())
-        self.before_call = before_call
-        self.after_call = after_call
-        self.chain_limit = chain_limit
+        self.tools: list[Any] = arguments.listed("tools", tools, object, "a_function")
+        self.before_call = arguments.hook("before_call", before_call)
+        self.after_call = arguments.hook("after_call", after_call)
+        self.chain_limit = arguments.limit("chain_limit", chain_limit)
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self.failures = checked(failures)
         self._id = id or current().new_id()
@@ -99,7 +100,8 @@ class AnyConversation(Origin, Prompting[R]):
         """Sends a prompt that came as a message: `conversation.ref.ask(Prompt("hi"), block=False)` ends up here."""
         if not prompt.tools:
             prompt = msgspec.structs.replace(prompt, tools=self.tools)
-        return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=prompt.chain_limit)
+        limit = arguments.limit("chain_limit", prompt.chain_limit)
+        return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=limit)
 
     def steer(self, *said: str | TextPart | AttachmentPart, attachments: Sequence[Attachment] | None = None) -> R:
         """Puts a user message before the next model call of the turn that runs, behind all tool results; returns at once. Any thread.

@@ -105,7 +105,7 @@ class EventLog(Arrivals):
         self.subscribers: list[Subscription] = []
         self._waiters: list[Future[None]] = []
         self._end_waiters: list[Future[None]] = []
-        self._inside = 0
+        self._inside: dict[Future[None], None] = {}
         self._traceback: Any = None
 
     # ---- the writer's side: the conversation's loop only --------------------------------------------------------------------
@@ -209,27 +209,27 @@ class EventLog(Arrivals):
         """Waits on what `more()` or `end()` gave. Cancelled while waiting, it gives the turn up if nobody else wants it."""
         if waiter is None:
             return
-        self._count(1)
         try:
+            self._inside[waiter] = None
             await waiter
         except BaseException as error:
             self._give_up(waiter, error)
             raise
         finally:
-            self._count(-1)
+            self._inside.pop(waiter, None)
 
     def block(self, waiter: Future[None] | None) -> None:
         """The same from a thread: Ctrl-C while it waits gives the turn up."""
         if waiter is None:
             return
-        self._count(1)
         try:
+            self._inside[waiter] = None  # in here: Ctrl-C may strike at any step
             waiter.get()
         except BaseException as error:
             self._give_up(waiter, error)
             raise
         finally:
-            self._count(-1)
+            self._inside.pop(waiter, None)
 
     async def ended(self) -> EventLog:
         """Waits for the end of the turn; gives the log itself."""
@@ -245,30 +245,20 @@ class EventLog(Arrivals):
         """Waits for the end of the turn; raises its error."""
         (await self.ended()).check()
 
-    async def after(self, number: int, *, check: bool = False) -> list[Item]:
-        """Waits for items from this number on and gives the first of them; none when no more will come.
-
-        `check`: raises the turn's error then.
-        """
+    async def after(self, number: int) -> list[Item]:
+        """Waits for items from this number on and gives the first of them; none when no more will come."""
         while (waiter := self.more(number)) is not None:
             await self.wait(waiter)
-        items = self.batch(number)
-        if check and not items:
-            await self.checked()
-        return items
+        return self.batch(number)
 
     def after_blocking(self, number: int, *, check: bool = False) -> list[Item]:
-        """The same from a thread."""
+        """The same from a thread. `check`: raises the turn's error when no more will come."""
         while (waiter := self.more(number)) is not None:
             self.block(waiter)
         items = self.batch(number)
         if check and not items:
             self.ended_blocking().check()
         return items
-
-    def _count(self, change: int) -> None:
-        with _sealing:
-            self._inside += change
 
     def _give_up(self, waiter: Future[None], error: BaseException) -> None:
         for waiters in (self._waiters, self._end_waiters):
@@ -277,7 +267,8 @@ class EventLog(Arrivals):
         if isinstance(error, Exception | GeneratorExit):  # it can't wait here, or was dropped: that only stops reading
             return
         with _sealing:
-            lonely = not (self.callbacks or self._inside > 1 or self.subscribers)
+            self._inside.pop(waiter, None)
+            lonely = not self.wanted
         if lonely and not (self.detached or self.sealed or self.origin is None):
             why = "the only task or thread that waited for this response was cancelled"
             self.origin.cancel(self, ResponseCancelledError(why), given_up=True)

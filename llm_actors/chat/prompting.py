@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from llm_actors.messages import Attachment, Message, Options, ToolResult
 
+from . import arguments
 from .asking import ask
 from .response import AsyncResponse, Response
 from .tools import toolboxes_in
@@ -97,10 +98,11 @@ class Prompting(Generic[R]):
         **asked: Any,
     ) -> R:
         conversation = self._target()
-        offered = list(tools or ()) or conversation.tools
+        offered: list[Any] = arguments.listed("tools", tools, object, "a_function") or conversation.tools
         sent = ask(conversation.model, prompt, tools=offered, **asked)
-        boxes, hooks = toolboxes_in(offered), (before_call, after_call)
-        return conversation.post(sent, boxes, key=key, detached=detached, limit=chain_limit, hooks=hooks)
+        hooks = arguments.hook("before_call", before_call), arguments.hook("after_call", after_call)
+        limit, boxes = arguments.limit("chain_limit", chain_limit), toolboxes_in(offered)
+        return conversation.post(sent, boxes, key=arguments.key(key), detached=detached, limit=limit, hooks=hooks)
 
 
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from llm_actors.messages.events import numbered
 
 from .arrivals import shown
 from .event_log import EventLog
+from .reader import Reader
 
 _FROM_MODEL = frozenset({"text", "reasoning", "tool_call_name", "tool_call_args", "tool_result", "restart"})
 
@@ -84,13 +86,24 @@ def texts(log: EventLog, items: Iterable[Item], number: int) -> Iterator[str]:
             yield item.chunk
 
 
-def model_events(items: Iterable[Item]) -> Iterator[StreamEvent]:
+def model_events(_: EventLog, items: Iterable[Item], __: int) -> Iterator[StreamEvent]:
     """What came from the model, in the peer's form; and `restart`, where what it had sent of an answer is taken back."""
     for item in items:
         if isinstance(item, str):
             yield StreamEvent("text", item)
         elif item.type in _FROM_MODEL:
             yield item
+
+
+def answered(log: EventLog) -> tuple[()]:
+    """Nothing more follows an answer. Raises the turn's error."""
+    log.check()
+    return ()
+
+
+def nothing(_: EventLog, __: Iterable[Item], ___: int) -> tuple[()]:
+    """What a reader picks that waits for the end."""
+    return ()
 
 
 def offset(after: Any) -> int:
@@ -104,15 +117,9 @@ def offset(after: Any) -> int:
     return after
 
 
-async def events(log: EventLog, after: int) -> AsyncIterator[Event]:
+def events(log: EventLog, after: int) -> Reader[Event]:
     """All events from this number on, the last event too."""
-    number = after
-    while items := await log.after(number):
-        for event in public_events(log, items, number):
-            yield event
-        number += len(items)
-    if (last := last_event(await log.ended())).number >= after:
-        yield last
+    return Reader(log, public_events, partial(_last_from, after), number=after)
 
 
 def events_blocking(log: EventLog, after: int) -> Iterator[Event]:
@@ -121,8 +128,12 @@ def events_blocking(log: EventLog, after: int) -> Iterator[Event]:
     while items := log.after_blocking(number):
         yield from public_events(log, items, number)
         number += len(items)
-    if (last := last_event(log.ended_blocking())).number >= after:
-        yield last
+    yield from _last_from(after, log.ended_blocking())
+
+
+def _last_from(after: int, log: EventLog) -> list[Event]:
+    last = last_event(log)
+    return [last] if last.number >= after else []
 
 
 def last_event(log: EventLog) -> Event:

@@ -5,13 +5,14 @@ All methods work from any thread and on any loop. A failed turn raises the same 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 from llm_actors.messages import Event, Message, StreamEvent, ToolCall, Usage
 
 from . import reading
 from .past import rounds
+from .reader import Reader
 from .registration import register
 from .response_facts import ResponseFacts
 
@@ -26,23 +27,15 @@ class AsyncResponse(ResponseFacts):
         yield from self._log.checked().__await__()
         return self
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    def __aiter__(self) -> Reader[str]:
         """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
-        number = 0
-        while items := await self._log.after(number, check=True):
-            for chunk in reading.texts(self._log, items, number):
-                yield chunk
-            number += len(items)
+        return Reader(self._log, reading.texts, reading.answered)
 
-    async def astream_events(self) -> AsyncIterator[StreamEvent]:
+    def astream_events(self) -> Reader[StreamEvent]:
         """What comes from the model: text, reasoning, tool calls; at the end raises the turn's error."""
-        number = 0
-        while items := await self._log.after(number, check=True):
-            for event in reading.model_events(items):
-                yield event
-            number += len(items)
+        return Reader(self._log, reading.model_events, reading.answered)
 
-    def events(self, after: int = 0) -> AsyncIterator[Event]:
+    def events(self, after: int = 0) -> Reader[Event]:
         """The events numbered `after` and more, as they arrive, `end` or `error` last; none below it. Never raises the turn's error."""
         return reading.events(self._log, reading.offset(after))
 
@@ -78,10 +71,9 @@ class AsyncResponse(ResponseFacts):
         """When the turn began: ISO 8601, UTC."""
         return reading.started_of(await self._log.ended())
 
-    async def responses(self) -> AsyncIterator[AsyncResponse]:
-        """One response for each model call of a chain."""
-        for log in rounds(await self._log.ended()):
-            yield AsyncResponse(log)
+    def responses(self) -> Reader[AsyncResponse]:
+        """One response for each model call of a chain, once the turn has ended."""
+        return Reader(self._log, reading.nothing, lambda log: map(AsyncResponse, rounds(log)))
 
     async def on_done(self, callback: Callable[[AsyncResponse], Any] | Awaitable[Any]) -> None:
         """Calls `callback(response)`, plain or async, when the answer is complete; at once if it is. Not after an error."""
@@ -108,7 +100,7 @@ class Response(ResponseFacts):
         """What comes from the model: text, reasoning, tool calls; at the end raises the turn's error."""
         number = 0
         while items := self._log.after_blocking(number, check=True):
-            yield from reading.model_events(items)
+            yield from reading.model_events(self._log, items, number)
             number += len(items)
 
     def events(self, after: int = 0) -> Iterator[Event]:

@@ -36,7 +36,10 @@ class Decoder(Protocol):
     """The terminal fact has come: nothing more needs to be read."""
 
     def feed(self, data: bytes) -> list[Item]:
-        """The items that these bytes complete. Raises a ModelError for an error in the stream or a broken one."""
+        """The items that these bytes complete. Raises a ModelError for an error in the stream or a broken one.
+
+        What came before the error in the same bytes is given first, with `finished` set: the next call, of any method, raises it.
+        """
         ...
 
     def close(self) -> RoundResult:

@@ -9,9 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 from .fault import explained
+from .gathering import gathered
 
-# Beyond what an HTTP library buffers of a body that is being given up (httpcore reads 64 KiB at a time, in chunks of any size).
-_READS_OF_A_BUFFER = 100_000
+# Beyond what an HTTP library buffers of a body that is being given up (httpcore reads 64 KiB at a time), in pieces of gathering.py.
+_READS_OF_A_BUFFER = 64
 
 
 @types.coroutine
@@ -25,6 +26,7 @@ class Body:
 
     `response`: of httpx, or of a library with its interface; `where` it is from, for errors: `StreamTruncatedError` when it breaks. Read
     below `aiter_bytes()`, whose layers cost as much as the decoding of a chunk, unless the server compressed it without being asked to.
+    What is there without waiting comes in one piece (gathering.py).
     """
 
     def __init__(self, response: Any, where: str) -> None:
@@ -37,7 +39,7 @@ class Body:
         response = self._response
         plain = response.headers.get("content-encoding", "identity") in ("", "identity")
         try:
-            async for data in response.stream if plain else response.aiter_bytes():
+            async for data in gathered(aiter(response.stream if plain else response.aiter_bytes())):
                 yield data
         except Exception as error:  # noqa: BLE001 - fault.py knows which it can explain
             fault = explained(error, self._where, streaming=True)
@@ -70,7 +72,9 @@ class Body:
                     await anext(self.chunks)
             await next_turn()  # takes the cancel, if no wait has taken it
         except asyncio.CancelledError:
-            if task.cancelling() > before + 1:  # somebody else's came meanwhile
+            if (
+                before or task.cancelling() > before + 1
+            ):  # somebody else's came meanwhile, or had come and was still to be taken
                 raise
         finally:
             task.uncancel()

@@ -38,9 +38,9 @@ from .watch import Watch
 
 _logger = logging.getLogger(__name__)
 
-# What one stream may decode before the others get their turn: 1 to 2 ms. Counted, not timed: the same in each run of a simulation.
-_TURN_READS = 64
+# What one stream may decode before the others get their turn: 1 ms. Counted, not timed: the same in each run of a simulation.
 _TURN_BYTES = 64 * 2**10
+_TURN_READS = 64
 _ERROR_BODY_BYTES = 256 * 2**10
 _ERROR_BODY_SECONDS = 5.0
 # After the terminal fact the rest of the body (an end marker) is read, so that the connection can be used again; not at any price.

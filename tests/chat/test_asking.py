@@ -34,6 +34,19 @@ def tool() -> str:
         (Able(), {"attachments": [llm.Attachment(content=b"x", type="audio/wav")]}, ValueError, "audio/wav"),
         (Able(), {"tools": [3]}, TypeError, "Invalid tool"),
         (Able(), {"timeout": 0}, ValueError, "more than 0"),
+        (Able(), {"timeout": float("nan")}, ValueError, "more than 0, not nan"),
+        (Able(), {"timeout": "3"}, TypeError, "timeout= takes a number of seconds, not str '3'"),
+        (Able(), {"timeout": True}, TypeError, "timeout= takes a number of seconds"),
+        (Able(), {"text": 42}, TypeError, "prompt= takes a str, not int 42"),
+        (Able(), {"system": b"s"}, TypeError, "system= takes a str, not bytes b's'"),
+        (Able(), {"fragments": "one"}, TypeError, r"fragments= takes a list, as in fragments=\["),
+        (Able(), {"fragments": [1]}, TypeError, "fragments= takes a list.* int 1 can't be in it"),
+        (Able(), {"system_fragments": [None]}, TypeError, "system_fragments= takes a list"),
+        (Able(), {"attachments": "a.png"}, TypeError, r"as in attachments=\[llm.Attachment\("),
+        (Able(), {"attachments": ["a.png"]}, TypeError, "str 'a.png' can't be in it"),
+        (Able(), {"messages": "hi"}, TypeError, r"as in messages=\[llm.user\("),
+        (Able(), {"messages": [{"role": "user", "content": "x" * 99}]}, TypeError, r"xx\.\.\. can't be in it"),
+        (Able(), {"tool_results": {"name": "f"}}, TypeError, "tool_results= takes a list"),
         (Able(), {"keywords": {"temperatur": 1}}, llm.OptionsError, "temperatur"),
         (Able(), {"options": {"temperature": "hot"}}, llm.OptionsError, "temperature"),
         (Able(), {"options": {"top_k": 1}, "keywords": {"top_k": 2}}, llm.OptionsError, "both"),
@@ -41,7 +54,41 @@ def tool() -> str:
 )
 def test_what_is_wrong_with_a_prompt_is_said_at_the_call(model, asked, error, text):
     with pytest.raises(error, match=text):
-        ask(model, "hi", **asked)
+        ask(model, asked.pop("text", "hi"), **asked)
+
+
+def test_what_is_of_the_wrong_type_is_said_at_the_call_and_the_conversation_goes_on():
+    model = llm.get_model("demo")
+    conversation = model.conversation()
+    for asked, text in (
+        ({"tools": tool}, r"tools= takes a list, as in tools=\[a_function\], not function"),
+        ({"chain_limit": "3"}, "chain_limit= takes an int"),
+        ({"chain_limit": True}, "chain_limit= takes an int"),
+        ({"before_call": 3}, "before_call= takes a function, not int 3"),
+        ({"after_call": "print"}, "after_call= takes a function"),
+        ({"key": b"sk-secret"}, "key= takes a str, not a bytes$"),
+        ({"prompt": 42}, "prompt= takes a str"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            conversation.chain(**asked)
+        with pytest.raises(TypeError, match=text):
+            model.chain(**asked)
+    with pytest.raises(ValueError, match="chain_limit is 0"):
+        conversation.chain("hi", chain_limit=-1)
+    for made in ({"tools": tool}, {"chain_limit": 0.5}, {"before_call": 3}):
+        with pytest.raises(TypeError, match=next(iter(made))):
+            model.conversation(**made)
+    assert conversation.messages() == []
+    assert "hi" in conversation.prompt("hi").text()
+
+
+def test_a_prompt_of_the_wrong_type_that_came_as_a_message_is_answered_with_what_is_wrong():
+    conversation = llm.get_model("demo").conversation()
+    with pytest.raises(TypeError, match="prompt= takes a str, not int 42"):
+        conversation.ref.ask(Prompt(42), timeout=10)
+    with pytest.raises(TypeError, match="chain_limit= takes an int"):
+        conversation.ref.ask(Prompt("hi", chain=True, chain_limit="3"), timeout=10)
+    assert "hi" in conversation.prompt("hi").text()
 
 
 def test_options_may_be_a_struct_a_dict_and_keywords():

@@ -1,6 +1,7 @@
 """`response.events(after=n)`: a service's stream, which a reader can leave and come back to."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import tracemalloc
@@ -209,6 +210,53 @@ def test_a_reader_that_was_dropped_leaves_nothing_in_the_log():
             assert gone() is None
         go.set()
         assert await response.text() == "ab"
+
+    run(main())
+
+
+@pytest.mark.parametrize("read", [aiter, llm.AsyncResponse.events, llm.AsyncResponse.astream_events])
+def test_a_reader_that_breaks_off_leaves_no_task_to_close_it(read):
+    """No "Task was destroyed", also where the loop ends in that moment."""
+
+    async def main():
+        response = Says("a", asyncio.Event()).prompt("hi")
+        async for _ in read(response):
+            break
+        tasks = len(asyncio.all_tasks())
+        await asyncio.sleep(0)
+        assert len(asyncio.all_tasks()) == tasks
+        await response.cancel()
+
+    run(main())
+
+
+def test_tasks_that_share_a_reader_each_take_what_comes_next():
+    async def main():
+        go = asyncio.Event()
+        response = Says("a", go, "b").prompt("hi")
+        events = response.events()
+        assert (await anext(events)).chunk == "a"
+        waiting = [asyncio.create_task(anext(events, None)) for _ in range(3)]
+        await asyncio.sleep(0)
+        go.set()
+        got = [event and event.chunk for event in await asyncio.gather(*waiting)]
+        assert got == ["b", "stop", None]
+        assert await anext(events, None) is None
+
+    run(main())
+
+
+def test_a_reader_that_is_closed_gives_nothing_more_and_one_of_a_failed_turn_raises_each_time():
+    async def main():
+        response = Says("a", "b").prompt("hi")
+        async with contextlib.aclosing(response.astream_events()) as events:
+            assert (await anext(events)).chunk == "a"
+        assert [event async for event in events] == []
+        chunks = aiter(Says("a", ValueError("no")).prompt("hi"))
+        assert await anext(chunks) == "a"
+        for _ in range(2):
+            with pytest.raises(ValueError, match="no"):
+                await anext(chunks)
 
     run(main())
 

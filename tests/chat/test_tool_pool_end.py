@@ -13,6 +13,7 @@ from llm_actors.chat import tool_pool
 from llm_actors.chat.tool_pool import cancelled
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ToolReturned
+from tests.complaints import complaints
 
 from .pool_calls import WAIT, Calls, tool_threads, until, wait_for
 
@@ -170,7 +171,7 @@ def program(body):
         timeout=30,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
     return done.stdout
 
 

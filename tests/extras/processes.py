@@ -7,6 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.complaints import complaints
+
 ACQUIRES = """
 import asyncio, os, sys
 from pathlib import Path
@@ -31,7 +33,7 @@ def run(text, *arguments, **options):
         finally:
             process.kill()
     assert process.returncode == 0, err
-    assert err == ""
+    assert complaints(err) == ""
     return out
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.complaints import complaints
+
 PROGRAMS = Path(__file__).parent / "programs"
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -25,9 +27,6 @@ TOOLS = {
 """The programs with a tool, and its name."""
 PROMPTS = ("text", "sync_text", "conversation", "sync_conversation", "on_done", "sync_on_done")
 """Those that ask a model without one."""
-
-# asyncio's debug mode says so when a callback was slow, which on a busy machine any may be.
-_SLOW = re.compile(r"Executing <.*> took [\d.]+ seconds\n")
 
 
 def run(path, *, cwd, timeout=60, text=None, stdin="", ignore="", **environment):
@@ -49,7 +48,7 @@ def run(path, *, cwd, timeout=60, text=None, stdin="", ignore="", **environment)
         timeout=timeout,
         check=False,
     )
-    said = re.sub(ignore, "", _SLOW.sub("", done.stderr))
+    said = re.sub(ignore, "", complaints(done.stderr))
     assert (done.returncode, said) == (0, ""), f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import llm_actors as llm
+from llm_actors.runtime.waiting import ThreadWait
 from llm_actors.testing import Answer, Gate, Send, Speak, chunk, head
 
 from .worlds import World, until
@@ -263,7 +264,7 @@ def test_a_reader_woken_a_moment_ago_still_counts_as_waiting(server, pair, run):
         reader = asyncio.create_task(collected(response))
         quitter = asyncio.create_task(response.text())
         log = response._log
-        await spin(lambda: log._inside == 2)
+        await spin(lambda: len(log._inside) == 2)
         await spin(lambda: log._items)
         quitter.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -356,7 +357,7 @@ def test_a_thread_interrupted_while_it_waits_cancels_the_turn(server, pair, monk
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llm_actors.runtime.waiting.ThreadWait.sit", interrupt)
+    monkeypatch.setattr(ThreadWait, "sit", interrupt)
     with pytest.raises(KeyboardInterrupt):
         response.text()
     monkeypatch.undo()

@@ -20,9 +20,12 @@ class LineDecoder(Decoder):
         self.rest = b""
         self.size = 0
         self.ended_with = None
+        self.failure = None
         self.max_event, self.max_answer = max_event, max_answer
 
     def feed(self, data):
+        if self.failure is not None:
+            raise self.failure
         self.size += len(data)
         *lines, self.rest = (self.rest + data).split(b"\n")
         if self.size > self.max_answer or max(map(len, [self.rest, *lines])) > self.max_event:
@@ -31,15 +34,23 @@ class LineDecoder(Decoder):
         for line in lines:
             text = line.decode()
             if text.startswith("!"):
-                raise ServerError(text[2:], provider="line", body={"said": [text]})
+                self.failure = ServerError(text[2:], provider="line", body={"said": [text]})
+                self.finished = True
+                if items:
+                    break
+                raise self.failure
             if text.startswith(("=", "-")):
                 self.ended_with = text[2:]
                 self.finished = text.startswith("=")
+                if self.finished:
+                    break
             elif not text.startswith(":"):
                 items.append(text)
         return items
 
     def tail(self):
+        if self.failure is not None:
+            raise self.failure
         return [self.rest.decode()] if self.rest else []
 
     def close(self):

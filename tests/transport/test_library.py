@@ -9,6 +9,7 @@ import pytest
 
 from llm_actors.testing import Answer, ScriptedServer, Send, chunk, head
 from llm_actors.transport import library
+from tests.complaints import complaints
 
 FIRST_REQUEST = """
 import asyncio, json, sys, threading, time
@@ -59,7 +60,7 @@ def test_the_first_request_of_a_process_imports_httpx_beside_the_loop(kind, endi
             timeout=30,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, complaints(done.stderr)) == (0, "")
     how, longest, on_the_loop, imported = json.loads(done.stdout)
     assert how == ending
     assert imported

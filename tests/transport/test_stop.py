@@ -94,7 +94,8 @@ def test_stop_inside_write_is_the_last_write(server):
 
     async def body(bench):
         rest = chunk(b"two\n") + chunk(b"three\n= done\n") + chunk(b"")
-        server.play(Answer([Send(head() + chunk(b"one\n") + rest)]), Answer([ONE, Stall()]))
+        first = chunk(b"one\n") + chunk(b": more\n") * 2**13  # as much as is given in one piece
+        server.play(Answer([Send(head() + first + rest)]), Answer([ONE, Stall()]))
         for _ in range(2):
             flight, sink = bench.start(Stopper())
             sink.flight = flight
