@@ -117,6 +117,7 @@ from .messages import (
 from .providers.protocol import Limits, Timeouts
 from .runtime import Actor
 from .shutdown import AbandonedCall, ShutdownReport
+from .signals import ShutdownSignals
 
 __all__ = [
     "AbandonedCall",
@@ -185,6 +186,7 @@ __all__ = [
     "ServerError",
     "ServerSideTool",
     "ShutdownReport",
+    "ShutdownSignals",
     "StreamEvent",
     "StreamTruncatedError",
     "SystemShutdownError",

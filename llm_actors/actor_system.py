@@ -9,6 +9,7 @@ A program that makes none uses the default system. (The peer's message helper `s
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from typing import Any, Self
@@ -23,6 +24,7 @@ from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import Binding, Future, Loop, Roster, install_system_factory, system_context
 from llm_actors.runtime.tally import Tally
 from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
+from llm_actors.signals import ShutdownSignals
 
 logger = logging.getLogger("llm_actors")
 
@@ -106,6 +108,15 @@ class ActorSystem:
         """
         drain = self.drain if drain is None else checked_drain(drain)
         return self._shutdown.bind(Shutdown, stale=lambda _: False).begin(self._engines.all(), drain)
+
+    def shutdown_on_signal(self, *signals: int, drain: float | None = None) -> ShutdownSignals:
+        """Shuts the system down when one of these signals comes (SIGTERM and SIGINT, where none is named); a second one cancels at once.
+
+        With the second, at the end of the `with` block, or when an asyncio program's system has ended, they do again what they did
+        before. `drain`: as for `shutdown()`. In the main thread only; raises ValueError elsewhere, or for what can't be taken.
+        """
+        drain = self.drain if drain is None else checked_drain(drain)
+        return ShutdownSignals(self, signals or (signal.SIGTERM, signal.SIGINT), drain)
 
     def observe(self, record: Record) -> None:
         """Hands a record to all observers; what one raises is logged."""

@@ -15,7 +15,13 @@ VOCABULARY = ("llm_actors.errors", "llm_actors.messages", "llm_actors.observe")
 MODELS = ("llm_actors.chat.model", "llm_actors.chat.wire_model", "llm_actors.chat.script_model")
 SEAMS = ("llm_actors.chat.seams", "llm_actors.providers.protocol", "llm_actors.runtime.clock")
 # What a system is made of: configuration, engines, and what is done with all of them at once.
-SYSTEM = ("llm_actors.actor_system", "llm_actors.loop_engine", "llm_actors.shutdown", "llm_actors.counters")
+SYSTEM = (
+    "llm_actors.actor_system",
+    "llm_actors.loop_engine",
+    "llm_actors.shutdown",
+    "llm_actors.signals",
+    "llm_actors.counters",
+)
 INSIDE = (
     *VOCABULARY,
     "llm_actors.providers",
