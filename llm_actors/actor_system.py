@@ -9,6 +9,7 @@ A program that makes none uses the default system. (The peer's message helper `s
 from __future__ import annotations
 
 import logging
+import math
 import signal
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
@@ -17,11 +18,12 @@ from typing import Any, Self
 from llm_actors.catalogue.keys import Keys
 from llm_actors.chat.failures import Failures, checked
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source
-from llm_actors.counters import NAMES
+from llm_actors.counters import NAMES, Counters
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import Observer, Record
 from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import Binding, Future, Loop, Roster, install_system_factory, system_context
+from llm_actors.runtime.stalls import BOUND
 from llm_actors.runtime.tally import Tally
 from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
 from llm_actors.signals import ShutdownSignals
@@ -41,7 +43,8 @@ class ActorSystem:
     calls of one chain (0: no limit). `mailbox`: prompts that may wait in one conversation. `when_busy`:
     what becomes of a prompt to a busy conversation (`queue`, `reject`, `replace`, `coalesce`). `failures`: rows of the failure
     table (chat/failures.py). `observers` get a record of all that happens. `drain`: seconds that turns have to finish in at a shutdown
-    (`async with` that is left by an exception gives them none). Any thread.
+    (`async with` that is left by an exception gives them none). `stall_bound`: seconds after which a step of users' code on a loop is
+    told of as a stall; None: never. Any thread.
     """
 
     def __init__(
@@ -56,8 +59,12 @@ class ActorSystem:
         limits: Limits | None = None,
         observers: Iterable[Observer] = (),
         drain: float = 0.0,
+        stall_bound: float | None = BOUND,
     ) -> None:
         checked_drain(drain)
+        if stall_bound is not None and stall_bound < 0:
+            msg = f"stall_bound is in seconds and at least 0, or None, not {stall_bound!r}"
+            raise ValueError(msg)
         if tool_workers < 1 or mailbox < 1 or chain_limit < 0:
             msg = "tool_workers and mailbox are at least 1, chain_limit at least 0"
             raise ValueError(msg)
@@ -70,6 +77,7 @@ class ActorSystem:
         self.limits = limits or Limits()
         self.observers: list[Observer] = list(observers)
         self.drain = drain
+        self.stall_bound = math.inf if stall_bound is None else stall_bound
         self.tally = Tally(NAMES)
         self._engines: Roster[LoopEngine] = Roster()
         self._shutdown: Binding[Shutdown] = Binding()
@@ -99,6 +107,10 @@ class ActorSystem:
         if shutdown is not None:
             shutdown.admit()
 
+    def counters(self) -> Counters:
+        """What has been counted since the system was made, on all its loops. Any thread."""
+        return Counters(**self.tally.sums())
+
     def shutdown(self, drain: float | None = None) -> Future[ShutdownReport]:
         """Takes no new mail, lets turns finish for up to `drain` seconds, then cancels: `await` it, or block with `.get()`.
 
@@ -118,13 +130,17 @@ class ActorSystem:
         drain = self.drain if drain is None else checked_drain(drain)
         return ShutdownSignals(self, signals or (signal.SIGTERM, signal.SIGINT), drain)
 
-    def observe(self, record: Record) -> None:
-        """Hands a record to all observers; what one raises is logged."""
+    def observe(self, record: Record, loop: Loop | None = None) -> None:
+        """Hands a record to all observers; what one raises is logged, and one that holds that loop is told of."""
         for observer in self.observers:
+            began = loop.clock.monotonic() if loop is not None else 0.0
             try:
                 observer(record)
             except Exception:
                 logger.exception("the observer %r raised on %r", observer, type(record).__name__)
+            if loop is not None and (now := loop.clock.monotonic()) - began > loop.stalls.bound:
+                name = getattr(observer, "__qualname__", type(observer).__qualname__)
+                loop.stalls.took(f"observer {name}", began, now)
 
     def __enter__(self) -> Self:
         _entered.set((*_entered.get(), system_context.set(self)))

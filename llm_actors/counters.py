@@ -14,7 +14,6 @@ import msgspec
 from llm_actors.observe import (
     ConversationCrashed,
     DeadLetter,
-    LoopStalled,
     Record,
     RoundEnded,
     RoundStarted,
@@ -86,7 +85,6 @@ _COUNTED: dict[type, str | Callable[[Counts, Any], None]] = {
     ToolStarted: "tool_calls",
     ToolEnded: _tool_ended,
     ToolAbandoned: "abandoned_threads",
-    LoopStalled: "stalls",
     DeadLetter: "dead_letters",
     ConversationCrashed: _crashed,
 }

@@ -15,8 +15,9 @@ from llm_actors.chat.model import AnyModel, AsyncModel
 from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError, UnknownModelError
-from llm_actors.observe import Record
+from llm_actors.observe import LoopStalled, Record
 from llm_actors.runtime import Future, Loop
+from llm_actors.runtime.stalls import Stall
 from llm_actors.transport.clients import Clients
 from llm_actors.transport.fetch import fetch
 from llm_actors.transport.pump import Pump
@@ -48,13 +49,20 @@ class LoopEngine:
         self.threads = ThreadPool(loop)
         self.ending = EngineEnd(self)
         self.closed = False
+        loop.stalls.listen(self.stalled, system.stall_bound)
         loop.on_end(self.close)
+
+    def stalled(self, stall: Stall) -> None:
+        """Something held the loop for longer than the system's bound."""
+        self.counts["stalls"] += 1
+        if stall.told:
+            self.observe(LoopStalled(now=stall.now, what=stall.what, seconds=stall.longest, times=stall.times))
 
     def observe(self, record: Record) -> None:
         """Counts a record, and hands it to the system's observers."""
         count(self.counts, record)
         if self.system.observers:
-            self.system.observe(record)
+            self.system.observe(record, self.loop)
 
     def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
         """The model of this id or alias, in the dress of the other where there is one. Raises UnknownModelError."""
@@ -88,9 +96,9 @@ class LoopEngine:
         """It has none any more."""
         self.ending.dropped(conversation)
 
-    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
+    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context, what: str) -> None:
         """Runs an on_done callback that suspends, on the loop of its registration (which is the one that calls this)."""
-        task = loop.spawn(coroutine, name="llm_actors on_done", context=context)
+        task = loop.spawn(coroutine, name="llm_actors on_done", context=context, watched=what)
         # asyncio.run() cancels all tasks it can list before the loop's end begins; this one is to have the time that the end gives it.
         asyncio.tasks._unregister_task(task)  # noqa: SLF001 - made for those who make tasks; there is no other name
         there = self.system.engine_there(loop)
@@ -109,6 +117,7 @@ class LoopEngine:
         """All of it has ended."""
         self.closed = True
         self.loop.services.pop(self.system, None)
+        self.loop.stalls.leave(self.stalled)
         for last in (self.close, self.pump.close, self.clients.close):
             self.loop.off_end(last)
 

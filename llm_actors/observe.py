@@ -137,10 +137,11 @@ class ToolReturned(Record, frozen=True, kw_only=True):
 
 
 class LoopStalled(Record, frozen=True, kw_only=True):
-    """A user's callback held the event loop for `seconds`."""
+    """A step of users' code, `what`, held the event loop for `seconds`: the longest of `times` since it was last told of."""
 
     what: str
     seconds: float
+    times: int = 1
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

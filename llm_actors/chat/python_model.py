@@ -144,7 +144,8 @@ class TaskFlight:
         self._sink = sink
         self._stopped = self._over = False
         name = f"llm_actors execute {response.id}"
-        self._task = engine.loop.spawn(self._run(execute), name=name, context=live.mail.context.copy())
+        context, watched = live.mail.context.copy(), f"execute of {live.model.model_id}"
+        self._task = engine.loop.spawn(self._run(execute), name=name, context=context, watched=watched)
         # A task that is cancelled before its first step never takes it: its end is told here.
         self._task.add_done_callback(lambda _: self._end(sink.failed, _loop_ended()))
 

@@ -85,8 +85,8 @@ class Engine(Protocol):
     def drop(self, conversation: Any) -> None:
         """It has neither any more: only its handle keeps it."""
 
-    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
-        """Runs what goes on beside a turn; awaited, up to 5 s, when the loop ends."""
+    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context, what: str) -> None:
+        """Runs what goes on beside a turn, by this name; awaited, up to 5 s, when the loop ends."""
 
     def observe(self, record: Record) -> None:
         """Hands a record to the observers."""

@@ -287,7 +287,8 @@ class ToolPool:
         return worker
 
     def _start_task(self, job: ToolJob, produced: Awaitable[Any] | None) -> None:
-        job.task = self.loop.spawn(job.drive(produced), name=f"llm_actors tool {job.name}", context=job.context)
+        name = f"llm_actors tool {job.name}"
+        job.task = self.loop.spawn(job.drive(produced), name=name, context=job.context, watched=job.name)
         job.task.add_done_callback(partial(self._task_ended, job, produced))
 
     # -- end

@@ -30,6 +30,7 @@ from llm_actors.errors import AsyncioOnlyError, LoopClosedError
 
 from . import clock as clocks
 from .background_thread import BackgroundThread
+from .stalls import StallWatch, Stepped
 from .steps import Steps
 from .which_system import DEFAULT
 
@@ -71,6 +72,7 @@ class Loop:
         self.asyncio_loop = asyncio_loop
         self.clock: clocks.Clock = clocks.installed()
         self.services: dict[object, Any] = {}
+        self.stalls = StallWatch()
         self.lock = threading.RLock()  # reentrant: a finalizer or signal may send mail while its own thread is inside
         self.steps: Steps | None = None  # see steps.py
         # Dicts, not sets: what happens to all of them happens in an order that is the same in each run of a simulation.
@@ -164,15 +166,25 @@ class Loop:
         """Makes the call at `when` on `clock.monotonic()`, in the caller's context. Its loop only."""
         return self.asyncio_loop.call_later(max(0.0, when - self.clock.monotonic()), callback, *args)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str, context: Context | None = None) -> asyncio.Task[T]:
+    def spawn(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        *,
+        name: str,
+        context: Context | None = None,
+        watched: str | None = None,
+    ) -> asyncio.Task[T]:
         """Runs a coroutine as a task that is held until it is done, and cancelled and awaited when the loop ends. Its loop only.
 
-        `context`: what it runs in; without one a copy of the caller's. Raises LoopClosedError when the loop is closed.
+        `context`: what it runs in; without one a copy of the caller's. `watched`: users' code, by this name: a step of it that holds the
+        loop is told (stalls.py). Raises LoopClosedError when the loop is closed.
         """
         if self.closed:
             coroutine.close()
             msg = f"the event loop is closed: {name} can't start"
             raise LoopClosedError(msg)
+        if watched is not None:
+            coroutine = Stepped(coroutine, watched, self.stalls, self.clock.monotonic)
         task = self.asyncio_loop.create_task(coroutine, name=name, context=context)
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
