@@ -99,7 +99,7 @@ def _taken(loop: Loop | None, number: int, came: Callable[..., object]) -> Calla
     try:
         asyncio_loop.add_signal_handler(number, came, number)
     except NotImplementedError:  # as on Windows: by Python's own, which has to wake the loop
-        signal.signal(number, lambda *_: asyncio_loop.call_soon_threadsafe(came, number))
+        signal.signal(number, lambda *_: loop.call_from_signal(came, number))
         return back
 
     def undo() -> None:

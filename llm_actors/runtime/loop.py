@@ -158,6 +158,10 @@ class Loop:
         """Makes the call in the loop's next round, in the caller's context. Its loop only."""
         self.asyncio_loop.call_soon(callback, *args)
 
+    def call_from_signal(self, callback: Callable[..., object], *args: Any) -> None:
+        """Makes the call, and wakes the loop for it. For a signal's handler, which is in the loop's thread while that may be asleep."""
+        self.asyncio_loop.call_soon_threadsafe(callback, *args)
+
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer:
         """Makes the call after `delay` seconds, in the caller's context. Its loop only."""
         return self.asyncio_loop.call_later(delay, callback, *args)

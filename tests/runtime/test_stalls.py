@@ -262,9 +262,12 @@ def test_it_is_closed_and_thrown_into_as_a_coroutine_is():
 
 
 def test_one_that_never_began_says_so_as_a_coroutine_does():
-    with pytest.warns(RuntimeWarning, match="never awaited"):
+    def drop():
         Stepped(gives(1), "x", StallWatch(), time.monotonic)
         gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        drop()
 
 
 def test_what_runs_in_a_thread_is_none():
