@@ -5,7 +5,7 @@
     chat        conversation, turn, history, response, tools, models
     providers   one file per wire protocol, no I/O    transport   the pump that moves their bytes
     catalogue   which models exist, keys, aliases     actor_system   configuration; loop_engine: what one loop has
-    shutdown    the end of a system, over all its loops
+    shutdown, signals   the end of a system           system_tree, counters   what goes on in it, what did
     command     the command line                      testing     scripted servers for your tests       extras   one file per pip extra
 
 `import llm_actors as llm` and go on as with `llm`: `llm.get_async_model("gpt-4o-mini").prompt("Hi")`.
@@ -36,6 +36,7 @@ from .catalogue.registry import (
 from .catalogue.user_dir import user_dir
 from .chat.compaction import Compacting, Compaction
 from .chat.conversation import AsyncConversation, Conversation
+from .chat.conversation_view import ConversationView, TurnView
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
 from .chat.model import (
     AsyncKeyModel,
@@ -45,8 +46,9 @@ from .chat.model import (
 )
 from .chat.response import AsyncResponse, Response
 from .chat.schema import schema_dsl
-from .chat.tool_pool import cancelled
+from .chat.tool_pool import PoolStats, cancelled
 from .chat.tools import ServerSideTool, Tool, Toolbox
+from .counters import Counters
 from .errors import (
     ActorError,
     AsyncioOnlyError,
@@ -116,14 +118,17 @@ from .messages import (
 )
 from .providers.protocol import Limits, Timeouts
 from .runtime import Actor
+from .runtime.actor_view import ActorView
 from .shutdown import AbandonedCall, ShutdownReport
 from .signals import ShutdownSignals
+from .system_tree import LoopView, SystemTree
 
 __all__ = [
     "AbandonedCall",
     "Actor",
     "ActorError",
     "ActorSystem",
+    "ActorView",
     "After",
     "AsyncConversation",
     "AsyncKeyModel",
@@ -147,6 +152,8 @@ __all__ = [
     "Conversation",
     "ConversationBusyError",
     "ConversationCrashedError",
+    "ConversationView",
+    "Counters",
     "DeadlineExceededError",
     "EngineError",
     "Event",
@@ -160,6 +167,7 @@ __all__ = [
     "LLMError",
     "Limits",
     "LoopClosedError",
+    "LoopView",
     "MailboxFullError",
     "Message",
     "Model",
@@ -173,6 +181,7 @@ __all__ = [
     "OverloadedError",
     "Part",
     "PauseChain",
+    "PoolStats",
     "Prompt",
     "ProtocolError",
     "ProviderError",
@@ -190,6 +199,7 @@ __all__ = [
     "StreamEvent",
     "StreamTruncatedError",
     "SystemShutdownError",
+    "SystemTree",
     "Tell",
     "TextPart",
     "Timeouts",
@@ -204,6 +214,7 @@ __all__ = [
     "ToolStuckError",
     "Toolbox",
     "TurnError",
+    "TurnView",
     "UnknownModelError",
     "Usage",
     "UserFileError",

@@ -27,6 +27,7 @@ from llm_actors.runtime.stalls import BOUND
 from llm_actors.runtime.tally import Tally
 from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
 from llm_actors.signals import ShutdownSignals
+from llm_actors.system_tree import Standing, SystemTree, look
 
 logger = logging.getLogger("llm_actors")
 
@@ -106,6 +107,15 @@ class ActorSystem:
         shutdown = self._shutdown.value
         if shutdown is not None:
             shutdown.admit()
+
+    def tree(self) -> SystemTree:
+        """What goes on at this moment, on all its loops: who is at what, and for how long. `print()` shows it. Any thread.
+
+        Waits for the loops for a quarter of a second at most, on a running loop not at all: system_tree.py has what happens then.
+        """
+        shutdown = self._shutdown.value
+        ending: Standing = "open" if shutdown is None else "shut down" if shutdown.report.done() else "shutting down"
+        return look(self._engines.all(), ending)
 
     def counters(self) -> Counters:
         """What has been counted since the system was made, on all its loops. Any thread."""

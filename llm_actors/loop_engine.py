@@ -49,6 +49,8 @@ class LoopEngine:
         self.threads = ThreadPool(loop)
         self.ending = EngineEnd(self)
         self.closed = False
+        self.asked: float | None = None
+        """When it was first asked what goes on here, since it has last answered: see system_tree.py."""
         loop.stalls.listen(self.stalled, system.stall_bound)
         loop.on_end(self.close)
 

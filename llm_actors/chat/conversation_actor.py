@@ -22,6 +22,7 @@ from llm_actors.runtime import ActorDeadError
 from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
 
+from .conversation_view import ConversationView, view_of
 from .conversation_work import ConversationWork, TurnMail, logger
 from .failures import FailureTable
 from .history import History
@@ -77,6 +78,12 @@ class ConversationActor(ConversationWork):
         running = self._running
         joint = running is not None and running.joint
         return len(self._lives) - joint + super().backlog
+
+    # ---- what others see of it: any thread ----------------------------------------------------------------------------------
+
+    def view(self, now: float) -> ConversationView:
+        """What it is doing, at this moment of its loop's clock."""
+        return view_of(self._id, self._handle(), self._running, list(self._queue), super().backlog, now)
 
     # ---- mail ---------------------------------------------------------------------------------------------------------------
 
@@ -215,7 +222,7 @@ class ConversationActor(ConversationWork):
         )
         clock = self.engine.loop.clock
         turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
-        live = LiveTurn(mail, turn, joint=voices is not None)
+        live = LiveTurn(mail, turn, clock.monotonic(), joint=voices is not None)
         live.run = ToolRun(live, self.engine, partial(self._tell, log.id))
         self._take_in(live, voices or [])
         self._lives[log.id] = live

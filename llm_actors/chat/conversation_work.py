@@ -97,6 +97,8 @@ class ConversationWork(Actor):
             answer = self._without_loop(live, command) if dead else self._DO[type(command)](self, live, command)
             if answer is not None:
                 todo.extend(live.turn.handle(answer))
+        if live.turn.state != live.state:
+            live.state, live.since = live.turn.state, self._now()
         if not dead and live.turn.state == "over" and live.log.id not in self._lives:
             self._over(live)  # observers have heard of its end before the next one begins
 

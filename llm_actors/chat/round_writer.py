@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class RoundWriter:
     """Implements `providers.protocol.FlightSink` for one round of one turn."""
 
-    __slots__ = ("_clock", "_first", "_log", "_mail", "_round", "_started", "_started_at", "_write", "revoked")
+    __slots__ = ("_clock", "_first", "_log", "_mail", "_round", "_started", "_write", "began", "revoked")
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class RoundWriter:
         self._mail = mail
         self._first = len(log)
         self._started = clock.utcnow().isoformat()
-        self._started_at = clock.monotonic()
+        self.began = clock.monotonic()
         self.revoked = False
 
     def write(self, items: list[Item]) -> None:
@@ -54,7 +54,7 @@ class RoundWriter:
         if self.revoked:
             self._mail(RoundStopped(now, self._round, messages))
         else:
-            self._mail(RoundEnded(now, self._round, result, messages, self._started, now - self._started_at))
+            self._mail(RoundEnded(now, self._round, result, messages, self._started, now - self.began))
 
     def failed(self, error: BaseException) -> None:
         """It is not, and won't be."""

@@ -134,7 +134,7 @@ class ToolPool:
         return job
 
     def stats(self) -> PoolStats:
-        """Counts of this moment. Its loop only."""
+        """Counts of this moment. Its loop; from elsewhere they may not fit together, or raise RuntimeError where something changes."""
         threads = sum(1 for job in self._running if job.worker is not None)
         return PoolStats(
             running=self._active,

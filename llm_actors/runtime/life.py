@@ -47,10 +47,12 @@ _unbound = threading.RLock()  # for actors that have no loop yet
 
 
 class Work(NamedTuple):
-    """A coroutine of the actor's that runs: its mail waits for it, and `waiting` for what it comes to."""
+    """A coroutine of the actor's that runs: its mail waits for it, and `waiting` for what it comes to. `what` it is, and `since` when."""
 
     task: asyncio.Task[Any]
     waiting: list[Mail]
+    what: str
+    since: float
 
 
 class Life(pykka.Actor):
@@ -180,7 +182,7 @@ class Life(pykka.Actor):
         assert self._actor_lives_on is not None
         what = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
         task = self._actor_lives_on.spawn(coroutine, name=f"llm_actors {type(self).__name__}", watched=what)
-        self._actor_work = Work(task, waiting)
+        self._actor_work = Work(task, waiting, what, self._actor_lives_on.clock.monotonic())
         task.add_done_callback(partial(self._actor_settle, settled), context=self._actor_handlers_context())
 
     def _actor_settle(self, settled: Settled, task: asyncio.Task[Any]) -> None:

@@ -43,6 +43,11 @@ class Pump:
         flight.task.add_done_callback(self._tasks.discard)
         return flight
 
+    @property
+    def open(self) -> int:
+        """How many calls are under way. Any thread."""
+        return len(self._tasks)
+
     async def close(self) -> None:
         """Ends the calls under way; runs when the loop ends."""
         tasks = list(self._tasks)

@@ -21,6 +21,7 @@ SYSTEM = (
     "llm_actors.shutdown",
     "llm_actors.signals",
     "llm_actors.counters",
+    "llm_actors.system_tree",
 )
 INSIDE = (
     *VOCABULARY,
@@ -98,8 +99,9 @@ LAYERS = (
 
 # Third-party packages of single modules, beside those of their layer.
 THIRD_PARTY = {
-    "llm_actors.shutdown": frozenset({"msgspec"}),  # these two for values: a report, a picture
+    "llm_actors.shutdown": frozenset({"msgspec"}),  # these for values: a report, a picture
     "llm_actors.counters": frozenset({"msgspec"}),
+    "llm_actors.system_tree": frozenset({"msgspec"}),
     "llm_actors.testing.plugin": frozenset({"pytest"}),
     "llm_actors.extras.local": frozenset({"xllamacpp"}),
 }
