@@ -89,10 +89,12 @@ class ActorSystem:
         if engine is None:
             self.admit()
             with loop.lock:
-                engine = self.engine_there(loop)
+                engine = made = self.engine_there(loop)
                 if engine is None:
                     engine = loop.services[self] = LoopEngine(self, loop)
                     self._engines.add(engine)
+            if made is None:
+                engine.announce()
             shutdown = self._shutdown.value
             if shutdown is not None:
                 shutdown.include(engine)

@@ -15,6 +15,7 @@ from llm_actors.observe import (
     ConversationCrashed,
     DeadLetter,
     Record,
+    RequestRepeated,
     RoundEnded,
     RoundStarted,
     ToolAbandoned,
@@ -82,6 +83,7 @@ def _crashed(counts: Counts, record: Any) -> None:
 _COUNTED: dict[type, str | Callable[[Counts, Any], None]] = {
     RoundStarted: "rounds",
     RoundEnded: _round_ended,
+    RequestRepeated: "retries",
     ToolStarted: "tool_calls",
     ToolEnded: _tool_ended,
     ToolAbandoned: "abandoned_threads",

@@ -15,7 +15,7 @@ from llm_actors.chat.model import AnyModel, AsyncModel
 from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError, UnknownModelError
-from llm_actors.observe import LoopStalled, Record
+from llm_actors.observe import EngineStarted, LoopStalled, Record
 from llm_actors.runtime import Future, Loop
 from llm_actors.runtime.stalls import Stall
 from llm_actors.transport.clients import Clients
@@ -43,7 +43,7 @@ class LoopEngine:
         self.chain_limit = system.chain_limit
         self.counts = system.tally.counts_of(self)
         self.store = MemoryStore()
-        self.clients = Clients(loop)
+        self.clients = Clients(loop, observed=self)
         self.pump = Pump(loop, self.clients)
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)
@@ -53,6 +53,21 @@ class LoopEngine:
         """When it was first asked what goes on here, since it has last answered: see system_tree.py."""
         loop.stalls.listen(self.stalled, system.stall_bound)
         loop.on_end(self.close)
+
+    def announce(self) -> None:
+        """Says that it is there. Any thread, not under a lock: observers are called."""
+        if not self.observed:
+            return
+        record = EngineStarted(now=self.loop.clock.monotonic(), loop=self.loop.name)
+        if self.loop.is_current():
+            self.observe(record)
+        else:
+            self.loop.post(self.observe, record)
+
+    @property
+    def observed(self) -> bool:
+        """Whether somebody listens."""
+        return bool(self.system.observers)
 
     def stalled(self, stall: Stall) -> None:
         """Something held the loop for longer than the system's bound."""

@@ -14,10 +14,11 @@ import asyncio
 import contextlib
 import math
 import weakref
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llm_actors.chat.conversation_actor import CancelMail
 from llm_actors.chat.tool_abandoned import StuckThread
+from llm_actors.observe import CallbacksAwaited, EngineDraining, EngineEnded, Record
 
 if TYPE_CHECKING:
     from llm_actors.chat.conversation_actor import ConversationActor
@@ -69,6 +70,13 @@ class EngineEnd:
             self._until = until
             self.error = self.error if self.cancelling else error
         self.draining = True
+        if self._task is None or not self._task.done():
+            self._observe(
+                EngineDraining,
+                loop=self._loop.name,
+                seconds=max(0.0, self._until - self._loop.clock.monotonic()),
+                error=repr(self.error),
+            )
         self._tell()
         if self._task is None:
             self._task = self._loop.spawn(self._end(), name="llm_actors end of an engine")
@@ -107,15 +115,28 @@ class EngineEnd:
         self._until = self._loop.clock.monotonic() + GRACE
         await self._quiet()
         callbacks = list(self.callbacks)
-        await _wait(callbacks, GRACE)
+        if callbacks:
+            cut = await _wait(callbacks, GRACE)
+            self._observe(CallbacksAwaited, callbacks=len(callbacks), cut=cut)
         for actor in list(self.busy):  # what did not end in time
             actor.abandon(self.error)
         finished, cancelled = [now - then for now, then in zip(self._counted(), self._before, strict=True)]
         stuck = [*await engine.tools.close(LINGER), *await engine.threads.close(LINGER)]
         await engine.pump.close()
         await engine.clients.close()
+        self._observe(
+            EngineEnded,
+            loop=self._loop.name,
+            finished=finished,
+            cancelled=cancelled + self._refused,
+            abandoned=len(stuck),
+        )
         engine.leave()
         return EngineReport(finished, cancelled + self._refused, len(callbacks), stuck, self._loop.clock.monotonic())
+
+    def _observe(self, kind: type[Record], **facts: Any) -> None:
+        if self._engine.observed:
+            self._engine.observe(kind(now=self._loop.clock.monotonic(), **facts))
 
     async def _quiet(self) -> None:
         """Returns when no conversation has work, or the time is up, which may come nearer meanwhile."""
@@ -127,11 +148,11 @@ class EngineEnd:
                     await self._changed.wait()
 
 
-async def _wait(callbacks: list[asyncio.Task[None]], seconds: float) -> None:
-    if not callbacks:
-        return
+async def _wait(callbacks: list[asyncio.Task[None]], seconds: float) -> int:
+    """Waits for them; gives how many had to be cancelled."""
     _, late = await asyncio.wait(callbacks, timeout=seconds)
     for task in late:
         task.cancel()
     if late:
         await asyncio.wait(late, timeout=1.0)
+    return len(late)

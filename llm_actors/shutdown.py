@@ -20,7 +20,7 @@ import msgspec
 
 from llm_actors.chat.running_code import in_turn
 from llm_actors.errors import LoopClosedError, SystemShutdownError
-from llm_actors.runtime import Future, Gathering, Loop, current, is_background, retire_background
+from llm_actors.runtime import Future, Gathering, Loop, current, retire_background
 
 from .loop_engine_end import EngineReport
 
@@ -131,7 +131,7 @@ class Shutdown:
             cancelled=sum(report.cancelled for report in reports),
             callbacks=sum(report.callbacks for report in reports),
             abandoned=tuple(stuck),
-            silent=tuple([name_of(loop) for loop in silent]),
+            silent=tuple([loop.name for loop in silent]),
             seconds=current().monotonic() - self._began,
         )
 
@@ -152,8 +152,3 @@ def refused() -> SystemShutdownError:
 def cut() -> SystemShutdownError:
     """For a turn that was left when the time was up."""
     return SystemShutdownError("the system was shut down before this turn had ended")
-
-
-def name_of(loop: Loop) -> str:
-    """A loop, for people."""
-    return "the background loop" if is_background(loop) else f"the loop {loop.asyncio_loop!r}"

@@ -20,8 +20,6 @@ from llm_actors.errors import LoopClosedError
 from llm_actors.runtime import Future, Timeout, current, running
 from llm_actors.runtime.actor_view import ActorView, inside_of, residents_of
 
-from .shutdown import name_of
-
 if TYPE_CHECKING:
     from .loop_engine import LoopEngine
 
@@ -125,14 +123,14 @@ def _from_outside(engine: LoopEngine) -> LoopView:
             )
         except RuntimeError:  # something changed while it was being counted: the loop runs after all
             continue
-    return LoopView(name=name_of(engine.loop), silent=silent, inside=what)
+    return LoopView(name=engine.loop.name, silent=silent, inside=what)
 
 
 def _view(engine: LoopEngine) -> LoopView:
     now = engine.loop.clock.monotonic()
     tools = engine.tools.stats()
     return LoopView(
-        name=name_of(engine.loop),
+        name=engine.loop.name,
         conversations=tuple([actor.view(now) for actor in list(engine.ending.busy)]),
         actors=residents_of(engine.loop, now),
         tools=tools,

@@ -220,7 +220,7 @@ def test_it_prints_as_an_indented_picture():
 
     lines = run(main()).split("\n")
     assert lines[0] == "system, open: 1 loops, 1 conversations at work"
-    assert lines[1].startswith("  the loop <")
+    assert lines[1] == "  the loop of MainThread"
     assert re.fullmatch(r'    conversation \w{26} "support" of says: 9 turns, 0 in its mailbox', lines[2])
     assert re.fullmatch(r"      \w{26}: model call round 1 of says, for 0\.\d s", lines[3])
     assert lines[8] == "      and 4 more"

@@ -15,6 +15,7 @@ import msgspec
 
 from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError, TurnError
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
+from llm_actors.observe import ConversationClosed, PromptRefused, Record
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 
 from . import arguments
@@ -183,10 +184,6 @@ class AnyConversation(Origin, Prompting[R]):
         steers: bool = False,
     ) -> R:
         """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
-        if self._closed:
-            msg = f"{self!r} is closed"
-            raise ActorError(msg)
-        self._seat.admit()
         sent.conversation = None if self._single else self
         clock = current()
         log = EventLog(clock.new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
@@ -208,7 +205,18 @@ class AnyConversation(Origin, Prompting[R]):
         return self._view(log)
 
     def _place(self, mail: PromptMail) -> None:
-        """To the actor, or to where prompts wait for a loop."""
+        """To the actor, or to where prompts wait for a loop. Raises ActorError where it is not taken."""
+        try:
+            self._send_off(mail)
+        except ActorError as error:
+            self.observe(PromptRefused, response=mail.log.id, error=repr(error))
+            raise
+
+    def _send_off(self, mail: PromptMail) -> None:
+        if self._closed:
+            msg = f"{self!r} is closed"
+            raise ActorError(msg)
+        self._seat.admit()
         loop = self._loop()
         if loop is None:
             self._check_room(mail, Room(len(self._unposted), mailbox_bound(), default_policy()))
@@ -261,6 +269,10 @@ class AnyConversation(Origin, Prompting[R]):
         """The loop is closed: ends all turns that were on it."""
         self._seat.lost()
 
+    def observe(self, kind: type[Record], **facts: Any) -> None:
+        """Hands a record to the observers of its system, on its loop, once it is at work on one."""
+        self._seat.observe(kind, conversation=self._id, **facts)
+
     def cancel(
         self, log: EventLog | None = None, error: BaseException | None = None, *, given_up: bool = False
     ) -> None:
@@ -282,6 +294,8 @@ class AnyConversation(Origin, Prompting[R]):
             mail.log.release()
 
     def _shut(self) -> Future[list[EventLog]] | None:
+        if not self._closed:
+            self.observe(ConversationClosed)
         self._closed = True
         return self._cancel(None, ResponseCancelledError("the conversation was closed"))
 

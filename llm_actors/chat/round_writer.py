@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llm_actors.messages import Item, Message, RoundResult
 from llm_actors.messages.assembly import assemble
 
-from .turn_mail import Mail, RoundEnded, RoundFailed, RoundStopped
+from .turn_mail import Mail, RoundEnded, RoundFailed, RoundRepeated, RoundStopped
 
 if TYPE_CHECKING:
     from llm_actors.runtime import Clock
@@ -46,6 +46,10 @@ class RoundWriter:
         """What one read brought."""
         if not self.revoked:
             self._write(items)
+
+    def repeated(self) -> None:
+        """The request was sent once more."""
+        self._mail(RoundRepeated(self._clock.monotonic(), self._round))
 
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""

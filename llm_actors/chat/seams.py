@@ -61,6 +61,7 @@ class Engine(Protocol):
     when_busy: WhenBusy
     failures: Failures
     counts: Counts
+    observed: bool
     closed: bool
     chain_limit: int
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llm_actors.errors import LoopClosedError
+from llm_actors.observe import ConversationBound, Record
 from llm_actors.runtime import Binding, system_context
 
 from .conversation_actor import CancelMail, ConversationActor
@@ -55,7 +58,9 @@ class Seat:
 
     def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
         self.lost()
-        return ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+        actor = ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+        _observe(actor, ConversationBound, {"conversation": handle.id, "loop": loop.name})
+        return actor
 
     def admit(self) -> None:
         """Raises SystemShutdownError where no more prompts are taken.
@@ -67,6 +72,12 @@ class Seat:
             admit()
         else:
             actor.engine.admit()
+
+    def observe(self, kind: type[Record], **facts: Any) -> None:
+        """See Origin."""
+        actor = self._actor.value
+        if actor is not None:
+            _observe(actor, kind, facts)
 
     def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
         """Whether one more prompt is taken there."""
@@ -103,3 +114,15 @@ class Seat:
 
 def _is_stale(actor: ConversationActor) -> bool:
     return actor.broken or actor.engine.closed or actor.engine.loop.closed
+
+
+def _observe(actor: ConversationActor, kind: type[Record], facts: dict[str, Any]) -> None:
+    engine, loop = actor.engine, actor.engine.loop
+    if not engine.observed:
+        return
+    record = kind(now=loop.clock.monotonic(), **facts)
+    if loop.is_current():
+        engine.observe(record)
+    else:
+        with contextlib.suppress(LoopClosedError):  # nobody is told anything there any more
+            loop.post(engine.observe, record)

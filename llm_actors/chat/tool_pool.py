@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from llm_actors.errors import LLMError, LoopClosedError, ToolStuckError
-from llm_actors.observe import Observed, Record, ToolAbandoned, ToolReturned
+from llm_actors.observe import Observed, Record, ToolAbandoned, ToolRefused, ToolReturned
 from llm_actors.runtime import Future, Loop
 from llm_actors.runtime.steps import Worker
 
@@ -229,6 +229,8 @@ class ToolPool:
             line.leave(job)
             self._advance(line)
             self._lines.tidy(line)
+        if error is not None:
+            self._observe(ToolRefused(now=self.loop.clock.monotonic(), tool=job.name, error=str(error)))
         self._answer_soon(job, Outcome("error", error=error))
 
     def _answer_soon(self, job: ToolJob, outcome: Outcome) -> None:

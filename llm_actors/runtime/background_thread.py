@@ -29,6 +29,7 @@ class BackgroundThread(threading.Thread):
         super().__init__(name="llm_actors background loop", daemon=True)
         self.asyncio_loop = asyncio.new_event_loop()
         self.loop = of(self.asyncio_loop)
+        self.loop.name = "the background loop"
         self.last_acts: list[Callable[[], object]] = []
         self._over = asyncio.Event()
 

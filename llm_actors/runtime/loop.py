@@ -70,6 +70,7 @@ class Loop:
 
     def __init__(self, asyncio_loop: asyncio.AbstractEventLoop) -> None:
         self.asyncio_loop = asyncio_loop
+        self.name = f"the loop of {threading.current_thread().name}"  # for people
         self.clock: clocks.Clock = clocks.installed()
         self.services: dict[object, Any] = {}
         self.stalls = StallWatch()

@@ -106,7 +106,8 @@ def test_observers_get_a_record_of_all_that_happens_and_a_raising_one_is_logged(
 
     run(main())
     names = [type(record).__name__ for record in records]
-    assert names == ["PromptQueued", "TurnStarted", "RoundStarted", "RoundEnded", "TurnFinished"]
+    turn = ["PromptQueued", "TurnStarted", "RoundStarted", "RoundEnded", "TurnFinished"]
+    assert names == ["EngineStarted", "ConversationBound", *turn, "EngineDraining", "EngineEnded"]
     assert "observer" in caplog.text
 
 
