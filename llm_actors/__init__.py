@@ -5,6 +5,7 @@
     chat        conversation, turn, history, response, tools, models
     providers   one file per wire protocol, no I/O    transport   the pump that moves their bytes
     catalogue   which models exist, keys, aliases     actor_system   configuration; loop_engine: what one loop has
+    shutdown, signals   the end of a system           system_tree, counters   what goes on in it, what did
     command     the command line                      testing     scripted servers for your tests       extras   one file per pip extra
 
 `import llm_actors as llm` and go on as with `llm`: `llm.get_async_model("gpt-4o-mini").prompt("Hi")`.
@@ -12,7 +13,7 @@
 
 import logging as _logging
 
-from .actor_system import ActorSystem
+from .actor_system import ActorSystem, default_system
 from .catalogue.endpoints import endpoint
 from .catalogue.keys import get_key, load_keys
 from .catalogue.registry import (
@@ -38,6 +39,7 @@ from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
 from .chat.compaction_policies import DropOldest, Summarise
 from .chat.conversation import AsyncConversation, Conversation
+from .chat.conversation_view import ConversationView, TurnView
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
 from .chat.group import Group
 from .chat.inheritance import current_scope, enter_scope
@@ -50,8 +52,9 @@ from .chat.model import (
 from .chat.response import AsyncResponse, Response
 from .chat.schema import schema_dsl
 from .chat.scope import Deadline, Scope
-from .chat.tool_pool import cancelled
+from .chat.tool_pool import PoolStats, cancelled
 from .chat.tools import ServerSideTool, Tool, Toolbox
+from .counters import Counters
 from .errors import (
     ActorError,
     AsyncioOnlyError,
@@ -94,6 +97,7 @@ from .errors import (
     ServerError,
     SimulationError,
     StreamTruncatedError,
+    SystemShutdownError,
     ToolArgumentsError,
     ToolCrashedError,
     ToolStuckError,
@@ -128,11 +132,17 @@ from .messages import (
 )
 from .providers.protocol import Limits, Timeouts
 from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef, Topic
+from .runtime.actor_view import ActorView
+from .shutdown import AbandonedCall, ShutdownReport
+from .signals import ShutdownSignals
+from .system_tree import LoopView, SystemTree
 
 __all__ = [
+    "AbandonedCall",
     "Actor",
     "ActorError",
     "ActorSystem",
+    "ActorView",
     "After",
     "Answer",
     "AsyncConversation",
@@ -164,6 +174,8 @@ __all__ = [
     "Conversation",
     "ConversationBusyError",
     "ConversationCrashedError",
+    "ConversationView",
+    "Counters",
     "Deadline",
     "DeadlineExceededError",
     "DeadlockError",
@@ -183,6 +195,7 @@ __all__ = [
     "LLMError",
     "Limits",
     "LoopClosedError",
+    "LoopView",
     "MailboxFullError",
     "Message",
     "Model",
@@ -198,6 +211,7 @@ __all__ = [
     "OverloadedError",
     "Part",
     "PauseChain",
+    "PoolStats",
     "Price",
     "Prompt",
     "ProtocolError",
@@ -212,12 +226,16 @@ __all__ = [
     "Secret",
     "ServerError",
     "ServerSideTool",
+    "ShutdownReport",
+    "ShutdownSignals",
     "SimulationError",
     "Spent",
     "StreamEvent",
     "StreamTruncatedError",
     "Summarise",
     "SupervisorRef",
+    "SystemShutdownError",
+    "SystemTree",
     "Tell",
     "TextPart",
     "Timeouts",
@@ -234,12 +252,14 @@ __all__ = [
     "Toolbox",
     "Topic",
     "TurnError",
+    "TurnView",
     "UnknownModelError",
     "Usage",
     "UserFileError",
     "assistant",
     "cancelled",
     "current_scope",
+    "default_system",
     "endpoint",
     "enter_scope",
     "get_async_model",

@@ -9,8 +9,10 @@ A program that makes none uses the default system. (The peer's message helper `s
 from __future__ import annotations
 
 import logging
+import math
+import signal
 from collections.abc import Iterable, Mapping
-from contextvars import Token
+from contextvars import ContextVar, Token
 from typing import Any, Self
 
 from llm_actors.catalogue.address import check_limits
@@ -24,11 +26,15 @@ from llm_actors.chat.group import Group
 from llm_actors.chat.inheritance import scope_of_owner
 from llm_actors.chat.scope import Moment
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
+from llm_actors.counters import NAMES, Counters
 from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import DeadLetter, Observer, Record
 from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import (
     Backoff,
+    Binding,
+    Census,
+    Future,
     Loop,
     Monitor,
     Topic,
@@ -36,27 +42,38 @@ from llm_actors.runtime import (
     here,
     install_system_factory,
     monitor,
-    running,
     system_context,
 )
-from llm_actors.runtime.dead_letters import Tally, install_undertaker
+from llm_actors.runtime.dead_letters import DeadLetterCount, install_undertaker
 from llm_actors.runtime.roster import check_settings
+from llm_actors.runtime.stalls import BOUND
 from llm_actors.runtime.supervising import Supervising, SupervisorOffice
 from llm_actors.runtime.supervision import Restart, Strategy
+from llm_actors.runtime.tally import Tally
 from llm_actors.runtime.topic import Topics
+from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
+from llm_actors.signals import ShutdownSignals
+from llm_actors.system_tree import Standing, SystemTree, look
 
 logger = logging.getLogger("llm_actors")
+
+_entered: ContextVar[tuple[Token[Any], ...]] = ContextVar("llm_actors_entered", default=())
+"""The `with` blocks of systems that this context is in: of its own, as tasks and threads may be in one system at the same time."""
 
 
 class ActorSystem(Supervising):
     """Configuration for conversations: use it by `with ActorSystem(...)` or `async with`, or take the default by doing nothing.
+
+    Leaving `async with` shuts it down; leaving `with` does not: `shutdown()` does.
 
     `tool_workers`: tools that run at once, sync and async, on one loop. `tool_timeout`: seconds for one tool call. `chain_limit`: model
     calls of one chain (0: no limit). `timeout`: seconds for each turn that says none of its own. `deadline`: the moment at which all its
     turns end, `budget`: what they may spend, as for prompts.
     `mailbox`: prompts that may wait in one conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`,
     `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `limits`: how much may arrive, where an endpoint has
-    none of its own. `observers` get a record of all that happens.
+    none of its own. `observers` get a record of all that happens. `drain`: seconds that turns have to finish in at
+    a shutdown (`async with` that is left by an exception gives them none). `stall_bound`: seconds after which a step of users' code on a
+    loop is told of as a stall; None: never.
     `strategy`, `intensity`, `period`, `backoff`: of the root supervisor, one on each loop, whose children `start()`, `supervisor()` and
     `supervise()` make; `intensity` and `period` also hold for each conversation that has none of its own. Any thread. Raises TypeError,
     ValueError for what is no such setting.
@@ -80,7 +97,13 @@ class ActorSystem(Supervising):
         intensity: int = 3,
         period: float = 5.0,
         backoff: Backoff | None = None,
+        drain: float = 0.0,
+        stall_bound: float | None = BOUND,
     ) -> None:
+        checked_drain(drain)
+        if stall_bound is not None and stall_bound < 0:
+            msg = f"stall_bound is in seconds and at least 0, or None, not {stall_bound!r}"
+            raise ValueError(msg)
         self.tool_workers = arguments.count("tool_workers", tool_workers)
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
         self.chain_limit = arguments.limit("chain_limit", chain_limit) or 0
@@ -96,16 +119,30 @@ class ActorSystem(Supervising):
         self.intensity = intensity
         self.period = period
         self.backoff = backoff
-        self._dead_letters = Tally()
+        self._dead_letters = DeadLetterCount()
         self._topics = Topics(self)
-        self._tokens: list[Token[Any]] = []
+        self.drain = drain
+        self.stall_bound = math.inf if stall_bound is None else stall_bound
+        self.tally = Tally(NAMES)
+        self._engines: Census[LoopEngine] = Census()
+        self._shutdown: Binding[Shutdown] = Binding()
 
     def engine(self, loop: Loop) -> LoopEngine:
-        """The engine that this system has on that loop, made at first use."""
-        engine = loop.services.get(self)
+        """The engine that this system has on that loop, made at first use. Raises SystemShutdownError where it may have no new one."""
+        engine = self.engine_there(loop)
         if engine is None:
-            engine = loop.services.setdefault(self, LoopEngine(self, loop))
-        return engine  # type: ignore[no-any-return]
+            self.admit()
+            with loop.lock:
+                engine = made = self.engine_there(loop)
+                if engine is None:
+                    engine = loop.services[self] = LoopEngine(self, loop)
+                    self._engines.add(engine)
+            if made is None:
+                engine.announce()
+            shutdown = self._shutdown.value
+            if shutdown is not None:
+                shutdown.include(engine)
+        return engine
 
     def _office(self) -> SupervisorOffice:
         """The root of the running loop, else of the background loop."""
@@ -132,13 +169,59 @@ class ActorSystem(Supervising):
         """The topic of this name: `publish()` and `subscribe()`, from any thread and any loop."""
         return self._topics.topic(name)
 
-    def observe(self, record: Record) -> None:
-        """Hands a record to all observers; what one raises is logged."""
+    def engine_there(self, loop: Loop) -> LoopEngine | None:
+        """The engine that it has on that loop, if it has one."""
+        return loop.services.get(self)
+
+    def admit(self) -> None:
+        """Raises SystemShutdownError for a prompt that comes now, once the system is shut down."""
+        shutdown = self._shutdown.value
+        if shutdown is not None:
+            shutdown.admit()
+
+    def tree(self) -> SystemTree:
+        """What goes on at this moment, on all its loops: who is at what, and for how long. `print()` shows it. Any thread.
+
+        Waits for the loops for a quarter of a second at most, on a running loop not at all: system_tree.py has what happens then.
+        """
+        shutdown = self._shutdown.value
+        ending: Standing = "open" if shutdown is None else "shut down" if shutdown.report.done() else "shutting down"
+        return look(self._engines.all(), ending)
+
+    def counters(self) -> Counters:
+        """What has been counted since the system was made, on all its loops. Any thread."""
+        return Counters(**self.tally.sums())
+
+    def shutdown(self, drain: float | None = None) -> Future[ShutdownReport]:
+        """Takes no new mail, lets turns finish for up to `drain` seconds, then cancels: `await` it, or block with `.get()`.
+
+        It has begun when this returns; what is left after `drain` (by default the system's own) ends with SystemShutdownError. No task,
+        thread or socket is left behind, but for threads stuck in users' code: the report names them. Again: the shorter drain counts.
+        For good: a system that is shut down takes nothing more. Any thread; raises ValueError for a drain below 0.
+        """
+        drain = self.drain if drain is None else checked_drain(drain)
+        return self._shutdown.bind(Shutdown, stale=lambda _: False).begin(self._engines.all(), drain)
+
+    def shutdown_on_signal(self, *signals: int, drain: float | None = None) -> ShutdownSignals:
+        """Shuts the system down when one of these signals comes (SIGTERM and SIGINT, where none is named); a second one cancels at once.
+
+        With the second, at the end of the `with` block, or when an asyncio program's system has ended, they do again what they did
+        before. `drain`: as for `shutdown()`. In the main thread only; raises ValueError elsewhere, or for what can't be taken.
+        """
+        drain = self.drain if drain is None else checked_drain(drain)
+        return ShutdownSignals(self, signals or (signal.SIGTERM, signal.SIGINT), drain)
+
+    def observe(self, record: Record, loop: Loop | None = None) -> None:
+        """Hands a record to all observers; what one raises is logged, and one that holds that loop is told of."""
         for observer in self.observers:
+            began = loop.clock.monotonic() if loop is not None else 0.0
             try:
                 observer(record)
             except Exception:
                 logger.exception("the observer %r raised on %r", observer, type(record).__name__)
+            if loop is not None and (now := loop.clock.monotonic()) - began > loop.stalls.bound:
+                name = getattr(observer, "__qualname__", type(observer).__qualname__)
+                loop.stalls.took(f"observer {name}", began, now)
 
     def group(
         self,
@@ -169,21 +252,20 @@ class ActorSystem(Supervising):
         return self._dead_letters.count
 
     def __enter__(self) -> Self:
-        self._tokens.append(system_context.set(self))
+        _entered.set((*_entered.get(), system_context.set(self)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        system_context.reset(self._tokens.pop())
+        *before, token = _entered.get()
+        _entered.set(tuple(before))
+        system_context.reset(token)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         self.__exit__()
-        loop = running()
-        engine = loop.services.get(self) if loop is not None else None
-        if engine is not None:
-            await engine.close()
+        await self.shutdown(self.drain if kind is None else 0.0)
 
 
 default_system = ActorSystem()

@@ -20,6 +20,7 @@
     |   `-- IncompleteAnswerError           `json()`/`value()` of an answer the provider cut short, or that does not fit (ValueError)
     |-- TurnError                           a turn ended without an answer
     |   |-- ResponseCancelledError          cancelled
+    |   |   `-- SystemShutdownError         the system was shut down: the turn was cancelled, or the prompt not taken (ActorError)
     |   |-- DeadlineExceededError           its time was up (TimeoutError)
     |   |-- ChainLimitError                 too many rounds (ValueError)
     |   |-- BudgetExceeded                  a budget has no room for another model call: `limit`, `spent`, `reserved`, `asked`
@@ -247,6 +248,10 @@ class TooManyRestartsError(ActorError):
     def __init__(self, message: str, child: str = "") -> None:
         super().__init__(message)
         self.child = child
+
+
+class SystemShutdownError(ResponseCancelledError, ActorError):
+    """The ActorSystem was shut down: it takes no more prompts, and turns that had not ended when their time was up were cancelled."""
 
 
 class ConversationBusyError(ActorError):

@@ -14,6 +14,7 @@ import msgspec
 
 from llm_actors.errors import ResponseCancelledError
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, TextPart
+from llm_actors.observe import ConversationClosed
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
 from llm_actors.runtime.intensity import checked_intensity
 
@@ -214,6 +215,8 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         self._closed = True
 
     def _shut(self) -> Future[list[EventLog]] | None:
+        if not self._closed:
+            self.observe(ConversationClosed)
         self._closed = True
         return self._cancel(None, ResponseCancelledError("the conversation was closed"))
 

@@ -13,7 +13,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError
+from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError, SystemShutdownError
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import user
 from llm_actors.observe import ConversationCrashed, PromptQueued, PromptsJoined
@@ -21,6 +21,7 @@ from llm_actors.runtime import ActorDeadError, carried
 from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
 
+from .conversation_view import ConversationView, view_of
 from .conversation_work import ConversationWork, TurnMail, logger
 from .failures import FailureTable, compacting_rows
 from .history import History
@@ -76,6 +77,12 @@ class ConversationActor(ConversationWork):
         joint = running is not None and running.joint and running.log.id in self._lives  # not when it was cut off
         return len(self._lives) - joint + super().backlog
 
+    # ---- what others see of it: any thread ----------------------------------------------------------------------------------
+
+    def view(self, now: float) -> ConversationView:
+        """What it is doing, at this moment of its loop's clock."""
+        return view_of(self._id, self._handle(), self._running, list(self._queue), super().backlog, now)
+
     # ---- mail ---------------------------------------------------------------------------------------------------------------
 
     def on_receive(self, message: Any) -> Any:
@@ -87,7 +94,7 @@ class ConversationActor(ConversationWork):
         token = carried.set(None)  # what a turn calls runs in the context of its prompt, all else of it in none
         try:
             return self._take(message)
-        except LoopClosedError:  # no defect: the loop is at its end, and whoever sent the mail is told
+        except (LoopClosedError, SystemShutdownError):  # no defect: it is the end, and whoever sent the mail is told
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours, of a store, of a model's `open_round`
             self._crash(error)
@@ -195,6 +202,7 @@ class ConversationActor(ConversationWork):
                 self.cancel(CancelMail(other.log.id, ResponseCancelledError("replaced by a newer prompt")))
         now = self._now()
         record = PromptQueued(now=now, conversation=self._id, response=log.id, waiting=len(self._lives))
+        self.engine.counts["prompts"] += 1
         live = self._live(mail)
         running = self._running
         if mail.steers and running is not None:
@@ -232,9 +240,9 @@ class ConversationActor(ConversationWork):
         )
         clock = self.engine.loop.clock
         turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
-        live = LiveTurn(mail, turn, joint=voices is not None)
+        live = LiveTurn(mail, turn, clock.monotonic(), joint=voices is not None)
         live.run = ToolRun(live, self.engine, partial(self._tell, log.id))
-        live.take(voices or [], clock)
+        self._take_in(live, voices or [])
         self._lives[log.id] = live
         return live
 
@@ -260,6 +268,7 @@ class ConversationActor(ConversationWork):
             live = self._running = self._joined(live)
         clock = self.engine.loop.clock
         live.begin(clock)
+        self.engine.counts["turns_started"] += not live.joint
         errand = live.mail.errand
         if errand is not None:
             begin = Begin(clock.monotonic(), errand.calls, errand=errand.entries(self._history, live.log.id))

@@ -21,7 +21,7 @@ from llm_actors.runtime.dead_letters import dead_letter
 from .asking import asked_of
 from .callbacks import run_callbacks
 from .compaction import Compacting
-from .history import Answered, History, Returned, Withdrawn
+from .history import Answered, History, Returned, Withdrawn, interruption_of
 from .live_turn import LiveTurn
 from .round_writer import RoundWriter
 from .spending import spending_for
@@ -104,6 +104,8 @@ class ConversationWork(Actor):
             answer = self._without_loop(live, command) if dead else self._DO[type(command)](self, live, command)
             if answer is not None:
                 todo.extend(live.turn.handle(answer))
+        if live.turn.state != live.state:
+            live.state, live.since = live.turn.state, self._now()
         if not dead and live.turn.state == "over" and live.log.id not in self._lives:
             live.let_go()
             self._over(live)  # observers have heard of its end before the next one begins
@@ -200,10 +202,15 @@ class ConversationWork(Actor):
         self._tell(response, Woken(self._now()))
 
     def _steered(self, live: LiveTurn, command: Steered) -> None:
-        live.take([one for one in live.steers if one.log.id in command.ids], self.engine.loop.clock)
+        self._take_in(live, [one for one in live.steers if one.log.id in command.ids])
         self.engine.observe(
             TurnSteered(now=self._now(), conversation=self._id, response=live.log.id, steers=command.ids)
         )
+
+    def _take_in(self, live: LiveTurn, voices: list[LiveTurn]) -> None:
+        """From here on this turn answers these as well."""
+        live.take(voices, self.engine.loop.clock)
+        self.engine.counts["turns_started"] += len(voices)
 
     def _emit(self, live: LiveTurn, command: Emit) -> None:
         live.write(command.items)
@@ -241,6 +248,8 @@ class ConversationWork(Actor):
                 log.seconds = self._now() - log.seconds
             log.history = self._history.fork()
             ended.append((log, log.seal(error, live.output(one), live.turn.records[one.first_record :])))
+            if not one.joint:
+                self.engine.counts[_counted_as(error)] += 1
             if one is not live and one.turn.state != "over":
                 rounds = live.turn.round
                 text = repr(error) if error is not None else None
@@ -323,3 +332,9 @@ class ConversationWork(Actor):
         Observe: _observe,
         Finish: _finish,
     }
+
+
+def _counted_as(error: BaseException | None) -> str:
+    if error is None:
+        return "turns_finished"
+    return "turns_failed" if interruption_of(error) == "failed" else "turns_cancelled"

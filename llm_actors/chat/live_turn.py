@@ -127,6 +127,8 @@ class LiveTurn:
         "model",
         "run",
         "sent",
+        "since",
+        "state",
         "steers",
         "timer",
         "turn",
@@ -134,7 +136,9 @@ class LiveTurn:
         "writer",
     )
 
-    def __init__(self, mail: PromptMail, turn: Turn, *, joint: bool = False) -> None:
+    def __init__(self, mail: PromptMail, turn: Turn, now: float, *, joint: bool = False) -> None:
+        self.state, self.since = turn.state, now
+        """The turn's state, as it was last seen, and since when on the loop's clock: for who looks."""
         self.mail = mail
         self.log = mail.log
         self.turn = turn

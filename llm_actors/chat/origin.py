@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llm_actors.observe import Record
+
     from .event_log import EventLog
     from .log_wait import AtWork
 
@@ -28,6 +30,10 @@ class Origin:
 
     def lost(self) -> None:
         """The loop it was bound to is closed: ends all turns that were there."""
+        raise NotImplementedError
+
+    def observe(self, kind: type[Record], **facts: Any) -> None:
+        """Hands a record to the observers of its system, on its loop, once it is at work on one. Any thread."""
         raise NotImplementedError
 
     @property

@@ -9,8 +9,15 @@ import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic
 
-from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError
+from llm_actors.errors import (
+    ActorError,
+    ConversationBusyError,
+    MailboxFullError,
+    ResponseCancelledError,
+    SystemShutdownError,
+)
 from llm_actors.messages import Secret
+from llm_actors.observe import PromptRefused, Record
 from llm_actors.runtime import Loop, background, current
 
 from .compaction import Compaction, compacts
@@ -69,9 +76,6 @@ class Posting(Origin, Generic[R]):
         take: Callable[[PromptMail], object] | None = None,
     ) -> R:
         """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
-        if self._closed:
-            msg = f"{self!r} is closed"
-            raise ActorError(msg)
         sent.conversation = None if self._single else self
         sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
         log = EventLog(current().new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
@@ -97,7 +101,18 @@ class Posting(Origin, Generic[R]):
         return self._view(log)
 
     def _place(self, mail: PromptMail, take: Callable[[PromptMail], object] | None = None) -> None:
-        """To the actor, or to where prompts wait for a loop."""
+        """To the actor, or to where prompts wait for a loop. Raises ActorError where it is not taken."""
+        try:
+            self._send_off(mail, take)
+        except ActorError as error:
+            self.observe(PromptRefused, response=mail.log.id, error=repr(error))
+            raise
+
+    def _send_off(self, mail: PromptMail, take: Callable[[PromptMail], object] | None) -> None:
+        if self._closed:
+            msg = f"{self!r} is closed"
+            raise ActorError(msg)
+        self._seat.admit()
         conversation: Any = self
         loop = self._loop()
         if loop is None:
@@ -147,7 +162,11 @@ class Posting(Origin, Generic[R]):
         del self._unposted[: len(mails)]
         try:
             while mails:
-                self._seat.post(conversation, loop, mails[0])
+                try:
+                    self._seat.post(conversation, loop, mails[0])
+                except SystemShutdownError as error:  # its system was shut down meanwhile
+                    mails[0].log.seal(error, [], [])
+                    mails[0].log.release()
                 mails.pop(0)
         finally:
             self._unposted[:0] = mails  # that loop is closed: they go on waiting for one
@@ -162,6 +181,10 @@ class Posting(Origin, Generic[R]):
     def at_work_on(self, log: EventLog) -> AtWork | None:
         """The turn that has to get on before this response does. Any thread."""
         return self._seat.at_work_on(log)
+
+    def observe(self, kind: type[Record], **facts: Any) -> None:
+        """Hands a record to the observers of its system, on its loop, once it is at work on one."""
+        self._seat.observe(kind, conversation=self._id, **facts)
 
     def lost(self) -> None:
         """The loop is closed: ends all turns that were on it."""

@@ -83,7 +83,8 @@ class ThreadFlight:
         self._over = False
         self._rest: TaskFlight | None = None
         self._go_on = partial(TaskFlight, response=response, live=live, sink=sink, engine=engine)
-        self._job = engine.threads.start(lambda: self._run(execute), live.mail.context, self._done)
+        name = f"execute of {live.model.model_id}"
+        self._job = engine.threads.start(lambda: self._run(execute), live.mail.context, self._done, name=name)
         self.code: RunningCode = self._job  # what runs now
 
     def _run(self, execute: Execution) -> Any:
@@ -150,7 +151,8 @@ class TaskFlight:
         context = live.mail.context.copy()
         context.run(waiting.set, self.code)
         name = f"llm_actors execute {response.id}"
-        self._task = engine.loop.spawn(self._run(execute), name=name, context=context)
+        watched = f"execute of {live.model.model_id}"
+        self._task = engine.loop.spawn(self._run(execute), name=name, context=context, watched=watched)
         # A task that is cancelled before its first step never takes it: its end is told here.
         self._task.add_done_callback(lambda _: self._end(sink.failed, _loop_ended()))
 

@@ -24,7 +24,7 @@ from .worker_crew import WorkerCrew
 class ThreadJob(RunningCode):
     """One call in a thread. Its loop only, but for what says otherwise."""
 
-    __slots__ = ("_context", "_done", "_function", "_pool", "name", "since", "thread_name")
+    __slots__ = ("_context", "_done", "_function", "_pool", "began", "name", "over", "since", "thread_name")
 
     def __init__(
         self,
@@ -36,6 +36,8 @@ class ThreadJob(RunningCode):
     ) -> None:
         super().__init__()
         self.name = name
+        self.began = pool.loop.clock.monotonic()
+        self.over = False
         self.since: float | None = None
         self.thread_name = ""
         self._pool = pool
@@ -74,6 +76,7 @@ class ThreadJob(RunningCode):
 
     def answer(self, outcome: Outcome) -> None:
         """Calls `done`; lets go of what it was."""
+        self.over = True
         done, self._done, self._function, self._context = self._done, _ended, _ended, Context()
         done(outcome)
 
@@ -146,7 +149,10 @@ class ThreadPool:
             await self._quiet
             limit.cancel()
         await self._crew.close()
-        return [StuckThread(name=job.thread_name, tool=job.name, since=job.since or 0.0) for job in self._running]
+        return [
+            StuckThread(name=job.thread_name, tool=job.name, since=job.since or 0.0, began=job.began)
+            for job in self._running
+        ]
 
     def came_back(self, job: ThreadJob, worker: Worker, outcome: Outcome) -> None:
         """A thread has done a job. Its loop only."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from llm_actors.messages import Item, Message, RoundResult, Usage
 from llm_actors.messages.assembly import assemble
 
-from .turn_mail import Mail, RoundEnded, RoundFailed, RoundStopped
+from .turn_mail import Mail, RoundEnded, RoundFailed, RoundRepeated, RoundStopped
 
 if TYPE_CHECKING:
     from llm_actors.runtime import Clock
@@ -32,8 +32,8 @@ class RoundWriter:
         "_round",
         "_spending",
         "_started",
-        "_started_at",
         "_write",
+        "began",
         "revoked",
     )
 
@@ -54,13 +54,17 @@ class RoundWriter:
         self._spending = spending
         self._first = len(log)
         self._started = clock.utcnow().isoformat()
-        self._started_at = clock.monotonic()
+        self.began = clock.monotonic()
         self.revoked = False
 
     def write(self, items: list[Item]) -> None:
         """What one read brought."""
         if not self.revoked:
             self._write(items)
+
+    def repeated(self) -> None:
+        """The request was sent once more."""
+        self._mail(RoundRepeated(self._clock.monotonic(), self._round))
 
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""
@@ -70,7 +74,7 @@ class RoundWriter:
         if self.revoked:
             self._mail(RoundStopped(now, self._round, messages))
         else:
-            self._mail(RoundEnded(now, self._round, result, messages, self._started, now - self._started_at))
+            self._mail(RoundEnded(now, self._round, result, messages, self._started, now - self.began))
 
     def failed(self, error: BaseException) -> None:
         """It is not, and won't be."""

@@ -16,6 +16,8 @@ class RunningCode(Unit):
     """One call, a `runtime.Unit`. A thread can't be killed; what can be done is to tell it and to end its waits."""
 
     __slots__ = ("_unbegun", "told")
+    over = False
+    """Whether the call has returned: what it has left running is not it any more."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,3 +83,9 @@ def cancelled() -> bool:
     """
     code = waiting.get()
     return isinstance(code, RunningCode) and code.told
+
+
+def in_turn() -> bool:
+    """Whether this is code that a turn under way has called, and waits for: a tool, a hook, a model's `execute()`. Any thread."""
+    code = waiting.get()
+    return isinstance(code, RunningCode) and not code.told and not code.over

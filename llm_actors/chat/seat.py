@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_actors.runtime import Binding
+from llm_actors.errors import LoopClosedError
+from llm_actors.observe import ConversationBound, Record
+from llm_actors.runtime import Binding, system_context
 
 from .conversation_actor import CancelMail, ConversationActor
-from .seams import engine_of
+from .seams import admit, engine_of
 
 if TYPE_CHECKING:
     from llm_actors.runtime import Future, Loop
@@ -57,7 +60,26 @@ class Seat:
 
     def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
         self.lost()
-        return ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+        actor = ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+        _observe(actor, ConversationBound, {"conversation": handle.id, "loop": loop.name})
+        return actor
+
+    def admit(self) -> None:
+        """Raises SystemShutdownError where no more prompts are taken.
+
+        By the system that it is at work in; when that is shut down, it may go on in another one that the code around the prompt is in.
+        """
+        actor, around = self._actor.value, system_context.get(None)
+        if actor is None or (around is not None and _is_stale(actor)):
+            admit()
+        else:
+            actor.engine.admit()
+
+    def observe(self, kind: type[Record], **facts: Any) -> None:
+        """See Origin."""
+        actor = self._actor.value
+        if actor is not None:
+            _observe(actor, kind, facts)
 
     def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
         """Whether one more prompt is taken there."""
@@ -114,3 +136,15 @@ class Seat:
 
 def _is_stale(actor: ConversationActor) -> bool:
     return actor.broken or actor.engine.closed or actor.engine.loop.closed
+
+
+def _observe(actor: ConversationActor, kind: type[Record], facts: dict[str, Any]) -> None:
+    engine, loop = actor.engine, actor.engine.loop
+    if not engine.observed:
+        return
+    record = kind(now=loop.clock.monotonic(), **facts)
+    if loop.is_current():
+        engine.observe(record)
+    else:
+        with contextlib.suppress(LoopClosedError):  # nobody is told anything there any more
+            loop.post(engine.observe, record)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import LoopClosedError, MailboxFullError
 from llm_actors.messages import Item
+from llm_actors.observe import SubscriberDropped
 from llm_actors.runtime import ActorDeadError, carried
 
 from .reading import last_event, public_events
@@ -91,8 +92,12 @@ class Subscription:
                     self._next = event.number + 1
         except MailboxFullError:
             self._pause()
-        except ActorDeadError:
+        except ActorDeadError as error:
             self._over = True
+            if self._log.origin is not None:
+                self._log.origin.observe(
+                    SubscriberDropped, response=self._log.id, actor=str(self._ref), reason=str(error)
+                )
             if self in self._log.subscribers:
                 self._log.subscribers.remove(self)
         finally:

@@ -53,6 +53,7 @@ class ToolJob(RunningCode):
         "_progress",
         "_reports",
         "answered",
+        "began",
         "context",
         "line",
         "name",
@@ -93,7 +94,7 @@ class ToolJob(RunningCode):
         self.returned = False
         """Set by its thread: the outcome is on its way."""
         self.verdict: Literal["stopped", "timeout"] | None = None
-        self.answered = False
+        self.answered, self.began = False, 0.0  # on the loop's clock, when it began to run
         self.line: ToolLine | None = None
         self.worker: Worker | None = None
         self.task: ToolTask | None = None
@@ -121,6 +122,11 @@ class ToolJob(RunningCode):
         self.verdict = "stopped"  # also when its time was up and it has not been answered yet
         if self._pool is not None:
             self._pool.end(self)
+
+    @property
+    def over(self) -> bool:  # type: ignore[override]
+        """See RunningCode."""
+        return self.answered
 
     def enter(self, wait: OpenWait) -> None:
         """A wait of ours begins inside it: meanwhile it does not count against the bound. Any thread."""

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from llm_actors.errors import LLMError, LoopClosedError, ToolStuckError
-from llm_actors.observe import Observed, Record, ToolAbandoned, ToolReturned
+from llm_actors.observe import Observed, Record, ToolAbandoned, ToolRefused, ToolReturned
 from llm_actors.runtime import Future, Loop
 from llm_actors.runtime.steps import Worker
 
@@ -136,7 +136,7 @@ class ToolPool:
         return job
 
     def stats(self) -> PoolStats:
-        """Counts of this moment. Its loop only."""
+        """Counts of this moment. Its loop; from elsewhere they may not fit together, or raise RuntimeError where something changes."""
         threads = sum(1 for job in self._running if job.worker is not None)
         return PoolStats(
             running=self._active,
@@ -231,6 +231,8 @@ class ToolPool:
             line.leave(job)
             self._advance(line)
             self._lines.tidy(line)
+        if error is not None:
+            self._observe(ToolRefused(now=self.loop.clock.monotonic(), tool=job.name, error=str(error)))
         self._answer_soon(job, Outcome("error", error=error))
 
     def _answer_soon(self, job: ToolJob, outcome: Outcome) -> None:
@@ -270,6 +272,7 @@ class ToolPool:
             self._refuse(job, refusal)
             return
         job.state = "running"
+        job.began = self.loop.clock.monotonic()
         self._running[job] = None
         self._active += 1
         if job.timeout is not None:
@@ -288,7 +291,8 @@ class ToolPool:
         return worker
 
     def _start_task(self, job: ToolJob, produced: Awaitable[Any] | None) -> None:
-        job.task = self.loop.spawn(job.drive(produced), name=f"llm_actors tool {job.name}", context=job.context)
+        name = f"llm_actors tool {job.name}"
+        job.task = self.loop.spawn(job.drive(produced), name=name, context=job.context, watched=job.name)
         job.task.add_done_callback(partial(self._task_ended, job, produced))
 
     # -- end
@@ -335,7 +339,7 @@ class ToolPool:
         self._leave_place(job)
         now = self.loop.clock.monotonic()
         thread = job.worker.thread_name if job.worker is not None else f"task {job.task.get_name() if job.task else ''}"
-        self._abandoned.add(job, StuckThread(name=thread, tool=job.name, since=now))
+        self._abandoned.add(job, StuckThread(name=thread, tool=job.name, since=now, began=job.began))
         self._observe(ToolAbandoned(now=now, tool=job.name, thread=thread, abandoned=len(self._abandoned)))
         if job.line is not None:
             job.line.leave(job)

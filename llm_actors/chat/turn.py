@@ -28,8 +28,8 @@ import msgspec
 from llm_actors.errors import ChainLimitError
 from llm_actors.messages import StreamEvent, ToolCall, ToolResult
 from llm_actors.messages.parts import system, user
+from llm_actors.observe import RequestRepeated, RoundStarted, ToolEnded, ToolStarted, TurnStarted
 from llm_actors.observe import RoundEnded as RoundEndedRecord
-from llm_actors.observe import RoundStarted, ToolEnded, ToolStarted, TurnStarted
 
 from . import turn_mail as mail_
 from .history import Answered, CallRecord, Entry, Replaced, Returned, Said, not_run, result_part
@@ -191,6 +191,13 @@ class Turn(TurnFailing):
         answered = Answered(self.plan.id, tuple(mail.messages), record)
         return [Observe(seen), *self._append([answered], mail.now)]
 
+    def _round_repeated(self, mail: mail_.RoundRepeated) -> list[Command]:
+        if self.state != "calling" or mail.round != self.round:
+            return []
+        plan = self.plan
+        repeated = RequestRepeated(now=mail.now, conversation=plan.conversation, response=plan.id, round=self.round)
+        return [Observe(repeated)]
+
     def _record(self, mail: mail_.RoundEnded) -> CallRecord:
         first = not self.records
         result = mail.result
@@ -308,6 +315,7 @@ class Turn(TurnFailing):
         mail_.Appended: _appended,
         mail_.Prepared: _prepared,
         mail_.RoundEnded: _round_ended,
+        mail_.RoundRepeated: _round_repeated,
         mail_.HookDone: _hook_done,
         mail_.ToolDone: _tool_done,
         mail_.Steer: _steer,

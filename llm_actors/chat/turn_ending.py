@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from llm_actors.errors import DeadlineExceededError, PauseChain
 from llm_actors.messages import Message, ToolCall, ToolResult
-from llm_actors.observe import TurnFinished
+from llm_actors.observe import TurnCancelled, TurnFinished
 
 from . import turn_mail as mail_
 from .history import (
@@ -109,15 +109,28 @@ class TurnEnding:
 
     def _end(self, error: BaseException, now: float) -> list[Command]:
         """The turn ends with this error; the first one counts."""
-        if self.state == "queued":
-            self._error = error
-            return self._finish(now)
         if self.state in ("stopping", "closing"):
             return []
-        commands = self._stop_all()
+        commands = self._cancelled(error, now)
+        if self.state == "queued":
+            self._error = error
+            return [*commands, *self._finish(now)]
+        commands += self._stop_all()
         self._error = error
         self.state = "stopping"
         return [*commands, *self._close(now)]
+
+    def _cancelled(self, error: BaseException, now: float) -> list[Command]:
+        if interruption_of(error) == "failed":  # nobody told it to
+            return []
+        plan = self.plan
+        return [
+            Observe(
+                TurnCancelled(
+                    now=now, conversation=plan.conversation, response=plan.id, state=self.state, error=repr(error)
+                )
+            )
+        ]
 
     def _stop_all(self) -> list[Command]:
         if self.state == "calling":

@@ -157,6 +157,9 @@ class FlightSink(Protocol):
     def write(self, items: list[Item]) -> None:
         """What one read brought."""
 
+    def repeated(self) -> None:
+        """The request was sent once more, before anything was written: its connection was gone."""
+
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""
 

@@ -10,22 +10,14 @@ from .actor import Actor
 from .backoff import Backoff
 from .binding import Binding
 from .carried import Floor, carried
+from .census import Census
 from .child import Child, ChildStatus
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
 from .future import Future, waiting
+from .gathering import Gathering
 from .guard import guard
-from .loop import (
-    Loop,
-    Timer,
-    background,
-    here,
-    install_system_factory,
-    is_background,
-    running,
-    system_context,
-    system_of,
-)
+from .loop import Loop, Timer, background, here, is_background, retire_background, running
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
 from .monitor import Down, Monitor, monitor
 from .ref import ActorRef, PykkaRef, ask
@@ -33,6 +25,7 @@ from .supervising import SupervisorRef
 from .threading_actor import ThreadingActor
 from .topic import Topic
 from .unit import Unit
+from .which_system import install_system_factory, system_context, system_in_use, system_of
 
 __all__ = [
     "Actor",
@@ -42,6 +35,7 @@ __all__ = [
     "ActorRegistry",
     "Backoff",
     "Binding",
+    "Census",
     "Child",
     "ChildStatus",
     "Clock",
@@ -49,6 +43,7 @@ __all__ = [
     "Down",
     "Floor",
     "Future",
+    "Gathering",
     "Loop",
     "Monitor",
     "PykkaRef",
@@ -75,8 +70,10 @@ __all__ = [
     "is_background",
     "monitor",
     "refuse",
+    "retire_background",
     "running",
     "system_context",
+    "system_in_use",
     "system_of",
     "traversable",
     "waiting",

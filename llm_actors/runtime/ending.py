@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import pykka
 
-from .loop import system_context
+from .which_system import system_context
 
 Reason: TypeAlias = Literal["stopped", "killed", "failed", "loop ended"]
 """`failed`: a message that nobody asked for, `on_start`, or what is no Exception, raised."""

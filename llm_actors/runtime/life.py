@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import pykka
 from pykka import ActorRegistry
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from llm_actors.errors import LoopClosedError
 
@@ -51,10 +52,12 @@ _unbound = threading.RLock()  # for actors that have no loop yet
 
 
 class Work(NamedTuple):
-    """A coroutine of the actor's that runs: its mail waits for it, and `waiting` for what it comes to."""
+    """A coroutine of the actor's that runs: its mail waits for it, and `waiting` for what it comes to. `what` it is, and `since` when."""
 
     task: asyncio.Task[Any]
     waiting: list[Mail]
+    what: str
+    since: float
 
 
 class Life(Mortal, pykka.Actor):
@@ -99,19 +102,40 @@ class Life(Mortal, pykka.Actor):
         if self._actor_dead:
             self._actor_stopped(self._actor_clear("stopped"), None, None)
             return
-        if self._actor_starting:
-            self._actor_starting = False
-            if not self._actor_call(self.on_start, (), [], self._actor_started):
-                return
-        monotonic = self._actor_lives_on.clock.monotonic
-        end = monotonic() + BATCH_SECONDS
+        monotonic, stalls = self._actor_lives_on.clock.monotonic, self._actor_lives_on.stalls
+        began = monotonic()
+        end = began + BATCH_SECONDS
         for _ in range(BATCH):
-            envelope = self._actor_next()
-            if envelope is None or not self._actor_deliver(envelope):
+            starting = self._actor_starting
+            envelope = None if starting else self._actor_next()
+            if envelope is None and not starting:
                 return
-            if monotonic() > end:
+            stalls.inside, stalls.since = (self, envelope), began
+            goes_on = self._actor_start() if envelope is None else self._actor_deliver(envelope)
+            stalls.inside, now = None, monotonic()
+            if now - began > stalls.bound:
+                stalls.took(self._actor_doing(envelope), began, now)
+            if not goes_on:
+                return
+            if now > end:
                 break
+            began = now
         self._actor_go_on()
+
+    def _actor_start(self) -> bool:
+        self._actor_starting = False
+        return self._actor_call(self.on_start, (), [], self._actor_started)
+
+    def _actor_doing(self, envelope: Mail | None) -> str:
+        """What it does with this mail, or without one at its start, for people."""
+        message = envelope.message if envelope is not None else None
+        if isinstance(message, ProxyCall | ProxyGetAttr | ProxySetAttr):
+            what = ".".join(message.attr_path)
+        elif isinstance(message, Stop | Kill):
+            what = "on_stop()"
+        else:
+            what = "on_start()" if envelope is None else f"on_receive({type(message).__name__})"
+        return f"{type(self).__qualname__}.{what}"
 
     def _actor_go_on(self) -> None:
         assert self._actor_lives_on is not None
@@ -186,8 +210,9 @@ class Life(Mortal, pykka.Actor):
 
     def _actor_start_work(self, coroutine: Coroutine[Any, Any, Any], waiting: list[Mail], settled: Settled) -> None:
         assert self._actor_lives_on is not None
-        task = self._actor_lives_on.spawn(coroutine, name=f"llm_actors {type(self).__name__}")
-        self._actor_work = Work(task, waiting)
+        what = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
+        task = self._actor_lives_on.spawn(coroutine, name=f"llm_actors {type(self).__name__}", watched=what)
+        self._actor_work = Work(task, waiting, what, self._actor_lives_on.clock.monotonic())
         if self._actor_unit is not None:
             self._actor_unit.place = task
         task.add_done_callback(partial(self._actor_settle, settled), context=self._actor_handlers_context())

@@ -10,13 +10,13 @@ from .actor import Actor
 from .child import GRACE, Child, ChildStatus
 from .ending import Ending
 from .future import Future
-from .loop import system_context
 from .office import LoopOffice, SupervisedRef, office
 from .ref import ActorRef
 from .reply import answer_error
 from .roster import Charge, Roster
 from .supervisor import Adopt, ListChildren, RestartChild, StopChild, Supervisor
 from .threading_actor import ThreadingActor
+from .which_system import system_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -33,6 +33,7 @@ from llm_actors.errors import SimulationError
 from llm_actors.runtime import loop as loops
 from llm_actors.runtime.clock import lent
 from llm_actors.runtime.urn import renumber
+from llm_actors.runtime.which_system import system_context
 
 from .step_threads import StepThreads
 from .stuck import what_waits
@@ -111,7 +112,7 @@ class Simulation:
         self.virtual.why_stuck = lambda: what_waits(loop, threads)
         self.virtual.set_exception_handler(self._fault)
         self.system.observers.append(self.trace)
-        self._token = loops.system_context.set(self.system)
+        self._token = system_context.set(self.system)
         lent.loop = loop
         self._kept = (random.getstate(), time.sleep, gc.isenabled())
         self._urns = renumber(self._draws("urns").getrandbits(64))
@@ -126,7 +127,7 @@ class Simulation:
         try:
             left = self._end()
         finally:
-            loops.system_context.reset(self._token)
+            system_context.reset(self._token)
             self.system.observers.remove(self.trace)
             lent.loop = None
             state, time.sleep, collects = self._kept

@@ -38,7 +38,7 @@ def _tasks(loop: Loop) -> list[asyncio.Task[Any]]:
 
 
 def _conversations(engine: LoopEngine) -> Iterator[str]:
-    for actor in engine._busy:  # noqa: SLF001 - looks inside
+    for actor in engine.ending.busy:
         for live in actor._lives.values():  # noqa: SLF001 - as above
             yield f"{actor._id}: response {live.log.id} is {live.turn.state}"  # noqa: SLF001 - as above
 

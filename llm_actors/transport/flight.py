@@ -189,6 +189,7 @@ class HttpFlight:
         trace = kept.Trace()
         answer = await self._try(client, wire, headers, trace)
         if trace.was_stale:
+            self._sink.repeated()
             answer = await self._try(client, wire, headers, kept.Trace())
         if not isinstance(answer, Exception):
             return answer

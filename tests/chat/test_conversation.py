@@ -106,12 +106,13 @@ def test_observers_get_a_record_of_all_that_happens_and_a_raising_one_is_logged(
 
     run(main())
     names = [type(record).__name__ for record in records]
-    assert names == ["PromptQueued", "TurnStarted", "RoundStarted", "RoundEnded", "TurnFinished"]
+    turn = ["PromptQueued", "TurnStarted", "RoundStarted", "RoundEnded", "TurnFinished"]
+    assert names == ["EngineStarted", "ConversationBound", *turn, "EngineDraining", "EngineEnded"]
     assert "observer" in caplog.text
 
 
-def test_a_conversation_goes_on_after_its_system_was_left():
-    """`async with` ends the turns of that system on this loop; the history stays, and the next prompt is at home in the system of then."""
+def test_a_conversation_goes_on_in_another_system_when_its_own_was_left():
+    """`async with` shuts the system down; the history stays, and goes on in the system that the next prompt is in, if that says so."""
 
     async def main():
         model = Says("a")
@@ -121,10 +122,15 @@ def test_a_conversation_goes_on_after_its_system_was_left():
             assert await conversation.prompt("one").text() == "a"
             stuck = Says(asyncio.Event()).conversation()
             left = stuck.prompt("never")
-        assert isinstance(left.error, llm.LoopClosedError)
-        assert await conversation.prompt("two").text() == "a"
-        async with system:  # may be entered again
-            assert await model.prompt("three").text() == "a"
+        assert isinstance(left.error, llm.SystemShutdownError)
+        with pytest.raises(llm.SystemShutdownError):
+            conversation.prompt("no system says so")
+        async with system:
+            with pytest.raises(llm.SystemShutdownError, match="Make another ActorSystem"):
+                model.prompt("for good")
+        async with llm.ActorSystem():
+            assert await conversation.prompt("two").text() == "a"
+        assert await model.prompt("the default system is another one").text() == "a"
         return len(conversation.responses)
 
     assert run(main()) == 2

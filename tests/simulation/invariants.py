@@ -300,8 +300,8 @@ def check_nothing_is_left(world: World) -> None:
             world.broken("T3", f"the tool pool is not at rest: {stats}")
         if engine.threads.running or engine.threads.idle:
             world.broken("A4", f"threads of models are not at rest: {engine.threads.running}, {engine.threads.idle}")
-        if engine._busy:
-            world.broken("A4", f"conversations are held that have nothing to do: {list(engine._busy)}")
+        if engine.ending.busy:
+            world.broken("A4", f"conversations are held that have nothing to do: {list(engine.ending.busy)}")
     left = asyncio.all_tasks() - {asyncio.current_task()}
     if left or loop._tasks:
         world.broken("A4", f"tasks are left: {sorted(task.get_name() for task in left)}, {list(loop._tasks)}")

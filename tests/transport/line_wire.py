@@ -88,6 +88,7 @@ class Sink:
     def __init__(self):
         self.writes = []
         self.endings = []
+        self.repeats = 0
         self.over = asyncio.get_running_loop().create_future()
         self.wrote = asyncio.Event()
 
@@ -95,6 +96,9 @@ class Sink:
         assert not self.endings
         self.writes.append(items)
         self.wrote.set()
+
+    def repeated(self):
+        self.repeats += 1
 
     def ended(self, result):
         self._end(result)
