@@ -9,7 +9,6 @@ A program that makes none uses the default system. (The peer's message helper `s
 from __future__ import annotations
 
 import logging
-import math
 import signal
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
@@ -46,7 +45,7 @@ from llm_actors.runtime import (
 )
 from llm_actors.runtime.dead_letters import DeadLetterCount, install_undertaker
 from llm_actors.runtime.roster import check_settings
-from llm_actors.runtime.stalls import BOUND
+from llm_actors.runtime.stalls import BOUND, checked_bound
 from llm_actors.runtime.supervising import Supervising, SupervisorOffice
 from llm_actors.runtime.supervision import Restart, Strategy
 from llm_actors.runtime.tally import Tally
@@ -100,10 +99,6 @@ class ActorSystem(Supervising):
         drain: float = 0.0,
         stall_bound: float | None = BOUND,
     ) -> None:
-        checked_drain(drain)
-        if stall_bound is not None and stall_bound < 0:
-            msg = f"stall_bound is in seconds and at least 0, or None, not {stall_bound!r}"
-            raise ValueError(msg)
         self.tool_workers = arguments.count("tool_workers", tool_workers)
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
         self.chain_limit = arguments.limit("chain_limit", chain_limit) or 0
@@ -114,15 +109,12 @@ class ActorSystem(Supervising):
         self.failures = checked(failures)
         self.limits = check_limits(limits) or Limits()
         self.observers: list[Observer] = list(observers)
-        check_settings(strategy, intensity, period)
-        self.strategy: Strategy = strategy
-        self.intensity = intensity
-        self.period = period
-        self.backoff = backoff
+        self.strategy: Strategy = check_settings(strategy, intensity, period)
+        self.intensity, self.period, self.backoff = intensity, period, backoff
         self._dead_letters = DeadLetterCount()
         self._topics = Topics(self)
-        self.drain = drain
-        self.stall_bound = math.inf if stall_bound is None else stall_bound
+        self.drain = checked_drain(drain)
+        self.stall_bound = checked_bound(stall_bound)
         self.tally = Tally(NAMES)
         self._engines: Census[LoopEngine] = Census()
         self._shutdown: Binding[Shutdown] = Binding()

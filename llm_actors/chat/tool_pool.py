@@ -137,12 +137,11 @@ class ToolPool:
 
     def stats(self) -> PoolStats:
         """Counts of this moment. Its loop; from elsewhere they may not fit together, or raise RuntimeError where something changes."""
-        threads = sum(1 for job in self._running if job.worker is not None)
         return PoolStats(
             running=self._active,
             waiting_in_waits=len(self._running) - self._active,
             queued=len(self._queue) + len(self._lines.waiting()),
-            workers=threads + self._crew.idle,
+            workers=sum(job.worker is not None for job in self._running) + self._crew.idle,
             idle=self._crew.idle,
             abandoned=tuple(self._abandoned.threads()),
         )

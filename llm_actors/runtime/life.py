@@ -13,11 +13,10 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import pykka
 from pykka import ActorRegistry
-from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr
 
 from llm_actors.errors import LoopClosedError
 
@@ -25,6 +24,7 @@ from .carried import Floor, brought_by, carried
 from .dead_letters import dead_letter
 from .ending import Ending, Mortal, Reason, Watch
 from .future import Future
+from .in_work import Work, doing
 from .loop import Loop, is_background
 from .mailbox import Envelope, Kill, Mailbox, Stop
 from .registry import unregister
@@ -49,15 +49,6 @@ Settled: TypeAlias = Callable[[list[Mail], Any, BaseException | None], None]
 """What follows a call: gets who waits for it, its value or its exception."""
 
 _unbound = threading.RLock()  # for actors that have no loop yet
-
-
-class Work(NamedTuple):
-    """A coroutine of the actor's that runs: its mail waits for it, and `waiting` for what it comes to. `what` it is, and `since` when."""
-
-    task: asyncio.Task[Any]
-    waiting: list[Mail]
-    what: str
-    since: float
 
 
 class Life(Mortal, pykka.Actor):
@@ -114,7 +105,7 @@ class Life(Mortal, pykka.Actor):
             goes_on = self._actor_start() if envelope is None else self._actor_deliver(envelope)
             stalls.inside, now = None, monotonic()
             if now - began > stalls.bound:
-                stalls.took(self._actor_doing(envelope), began, now)
+                stalls.took(doing(self, envelope), began, now)
             if not goes_on:
                 return
             if now > end:
@@ -125,17 +116,6 @@ class Life(Mortal, pykka.Actor):
     def _actor_start(self) -> bool:
         self._actor_starting = False
         return self._actor_call(self.on_start, (), [], self._actor_started)
-
-    def _actor_doing(self, envelope: Mail | None) -> str:
-        """What it does with this mail, or without one at its start, for people."""
-        message = envelope.message if envelope is not None else None
-        if isinstance(message, ProxyCall | ProxyGetAttr | ProxySetAttr):
-            what = ".".join(message.attr_path)
-        elif isinstance(message, Stop | Kill):
-            what = "on_stop()"
-        else:
-            what = "on_start()" if envelope is None else f"on_receive({type(message).__name__})"
-        return f"{type(self).__qualname__}.{what}"
 
     def _actor_go_on(self) -> None:
         assert self._actor_lives_on is not None

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 
-def check_settings(strategy: Strategy, intensity: int, period: float) -> None:
-    """Raises ValueError for what a supervisor can't go by."""
+def check_settings(strategy: Strategy, intensity: int, period: float) -> Strategy:
+    """The strategy. Raises ValueError for what a supervisor can't go by."""
     if strategy not in get_args(Strategy):
         msg = f"strategy is one of {', '.join(get_args(Strategy))}, not {strategy!r}"
         raise ValueError(msg)
     Intensity(intensity, period)
+    return strategy
 
 
 class Charge:
