@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 import llm_actors as llm
 from llm_actors.testing import Answer, Speak
@@ -19,6 +20,7 @@ WAYS = ("loop", "another loop", "thread", "task", "deadline", "close")
 """Who cancels: the loop of the turn, a loop in another thread, a plain thread (sync dress), a cancelled task, the clock, `close()`."""
 
 
+@pytest.mark.timeout(180)  # 10 s of work: a machine that does other things as well takes its time
 def test_a_cancelled_turn_has_no_effects_afterwards(server, pair, monkeypatch):
     """C5: ... when `await response.cancel()` returns, no request is open, nothing new starts, no event, callback or history entry comes
     from that turn."""

@@ -18,6 +18,7 @@ FITS = 2 * 2**30 / 1_000_000  # bytes for each of a million conversations in 2 G
 BOUND = 0.85 * FITS
 
 
+@pytest.mark.timeout(180)
 def test_an_idle_conversation_with_its_history_takes_a_millionth_of_two_gib_and_it_is_linear():
     """S2: Memory is linear in what was said. 1,000,000 idle conversations with their history fit in one process of 2 GiB."""
     counts = (200, 500, 1300)
