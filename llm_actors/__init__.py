@@ -34,10 +34,15 @@ from .catalogue.registry import (
     unregister_model,
 )
 from .catalogue.user_dir import user_dir
+from .chat.budget import Budget, Price, Spent
+from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
+from .chat.compaction_policies import DropOldest, Summarise
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.conversation_view import ConversationView, TurnView
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
+from .chat.group import Group
+from .chat.inheritance import current_scope, enter_scope
 from .chat.model import (
     AsyncKeyModel,
     AsyncModel,
@@ -46,6 +51,7 @@ from .chat.model import (
 )
 from .chat.response import AsyncResponse, Response
 from .chat.schema import schema_dsl
+from .chat.scope import Deadline, Scope
 from .chat.tool_pool import PoolStats, cancelled
 from .chat.tools import ServerSideTool, Tool, Toolbox
 from .counters import Counters
@@ -56,7 +62,9 @@ from .errors import (
     AuthenticationError,
     BlockingWaitError,
     BlocksLoopWarning,
+    BudgetExceeded,
     CancelToolCall,
+    CassetteMissError,
     ChainLimitError,
     ConnectionFailedError,
     ContentFilterError,
@@ -64,7 +72,9 @@ from .errors import (
     ConversationBusyError,
     ConversationCrashedError,
     DeadlineExceededError,
+    DeadlockError,
     EngineError,
+    GroupEndedError,
     IncompleteAnswerError,
     InvalidRequestError,
     LLMError,
@@ -74,6 +84,7 @@ from .errors import (
     ModelTimeoutError,
     NeedsKeyException,
     NoDefaultModelError,
+    NoPriceError,
     OptionsError,
     OverloadedError,
     PauseChain,
@@ -84,16 +95,19 @@ from .errors import (
     RepeatedToolCallsError,
     ResponseCancelledError,
     ServerError,
+    SimulationError,
     StreamTruncatedError,
     SystemShutdownError,
     ToolArgumentsError,
     ToolCrashedError,
     ToolStuckError,
+    TooManyRestartsError,
     TurnError,
     UnknownModelError,
     UserFileError,
 )
 from .messages import (
+    Answer,
     Attachment,
     AttachmentPart,
     Event,
@@ -117,7 +131,7 @@ from .messages import (
     user,
 )
 from .providers.protocol import Limits, Timeouts
-from .runtime import Actor
+from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef, Topic
 from .runtime.actor_view import ActorView
 from .shutdown import AbandonedCall, ShutdownReport
 from .signals import ShutdownSignals
@@ -130,6 +144,7 @@ __all__ = [
     "ActorSystem",
     "ActorView",
     "After",
+    "Answer",
     "AsyncConversation",
     "AsyncKeyModel",
     "AsyncModel",
@@ -139,10 +154,17 @@ __all__ = [
     "AttachmentError",
     "AttachmentPart",
     "AuthenticationError",
+    "Backoff",
     "BlockingWaitError",
     "BlocksLoopWarning",
+    "Budget",
+    "BudgetExceeded",
     "CancelToolCall",
+    "CassetteMissError",
     "ChainLimitError",
+    "Change",
+    "Child",
+    "ChildStatus",
     "Compact",
     "Compacting",
     "Compaction",
@@ -154,13 +176,19 @@ __all__ = [
     "ConversationCrashedError",
     "ConversationView",
     "Counters",
+    "Deadline",
     "DeadlineExceededError",
+    "DeadlockError",
+    "Down",
+    "DropOldest",
     "EngineError",
     "Event",
     "Fail",
     "Failures",
     "Fallback",
     "GiveUp",
+    "Group",
+    "GroupEndedError",
     "IncompleteAnswerError",
     "InvalidRequestError",
     "KeyModel",
@@ -174,14 +202,17 @@ __all__ = [
     "ModelError",
     "ModelTimeoutError",
     "ModelWithAliases",
+    "Monitor",
     "NeedsKeyException",
     "NoDefaultModelError",
+    "NoPriceError",
     "Options",
     "OptionsError",
     "OverloadedError",
     "Part",
     "PauseChain",
     "PoolStats",
+    "Price",
     "Prompt",
     "ProtocolError",
     "ProviderError",
@@ -191,18 +222,24 @@ __all__ = [
     "RepeatedToolCallsError",
     "Response",
     "ResponseCancelledError",
+    "Scope",
     "Secret",
     "ServerError",
     "ServerSideTool",
     "ShutdownReport",
     "ShutdownSignals",
+    "SimulationError",
+    "Spent",
     "StreamEvent",
     "StreamTruncatedError",
+    "Summarise",
+    "SupervisorRef",
     "SystemShutdownError",
     "SystemTree",
     "Tell",
     "TextPart",
     "Timeouts",
+    "TooManyRestartsError",
     "Tool",
     "ToolArgumentsError",
     "ToolCall",
@@ -213,6 +250,7 @@ __all__ = [
     "ToolResultPart",
     "ToolStuckError",
     "Toolbox",
+    "Topic",
     "TurnError",
     "TurnView",
     "UnknownModelError",
@@ -220,8 +258,10 @@ __all__ = [
     "UserFileError",
     "assistant",
     "cancelled",
+    "current_scope",
     "default_system",
     "endpoint",
+    "enter_scope",
     "get_async_model",
     "get_async_model_aliases",
     "get_async_models",

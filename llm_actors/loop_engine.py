@@ -16,8 +16,10 @@ from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError, UnknownModelError
 from llm_actors.observe import EngineStarted, LoopStalled, Record
-from llm_actors.runtime import Future, Loop
+from llm_actors.runtime import Binding, Future, Loop, SupervisorRef
+from llm_actors.runtime.roster import Roster
 from llm_actors.runtime.stalls import Stall
+from llm_actors.runtime.supervising import SupervisorOffice, root
 from llm_actors.transport.clients import Clients
 from llm_actors.transport.fetch import fetch
 from llm_actors.transport.pump import Pump
@@ -41,18 +43,38 @@ class LoopEngine:
         self.when_busy = system.when_busy
         self.failures = system.failures
         self.chain_limit = system.chain_limit
-        self.counts = system.tally.counts_of(self)
+        self.timeout = system.timeout
+        self.scope = system.scope
+        self.intensity = system.intensity
+        self.period = system.period
+        self.counts = system.sums.counts_of(self)
         self.store = MemoryStore()
         self.clients = Clients(loop, observed=self)
         self.pump = Pump(loop, self.clients)
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)
+        self._root: Binding[SupervisorRef] = Binding()
         self.ending = EngineEnd(self)
         self.closed = False
         self.asked: float | None = None
         """When it was first asked what goes on here, since it has last answered: see system_tree.py."""
         loop.stalls.listen(self.stalled, system.stall_bound)
         loop.on_end(self.close)
+
+    @property
+    def root(self) -> SupervisorOffice:
+        """The supervisor of this loop's actors, made at first use, and anew when it has given up. Any thread."""
+        return self._root.bind(self._new_root, stale=lambda ref: not ref.is_alive())._actor  # noqa: SLF001 - asked by its own words
+
+    def _new_root(self) -> SupervisorRef:
+        system = self.system
+        settings: dict[str, Any] = {"strategy": system.strategy, "intensity": system.intensity, "period": system.period}
+        return root(Roster(self.loop, **settings, backoff=system.backoff, observed=self, system=system))
+
+    def stop_actors(self) -> Future[bool] | None:
+        """Has the root stop its children, in the reverse order of their start; None where there are none."""
+        actors = self._root.value
+        return actors.stop(block=False, now=True) if actors is not None else None
 
     def announce(self) -> None:
         """Says that it is there. Any thread, not under a lock: observers are called."""

@@ -23,6 +23,14 @@ class TurnRecord(Record, frozen=True, kw_only=True):
     response: str
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """The turn that a prompt was sent from: ids of its conversation, response and, if it was a tool, tool call."""
+
+    conversation: str
+    response: str
+    tool_call_id: str | None = None
+
+
 class PromptQueued(TurnRecord, frozen=True, kw_only=True):
     """A prompt was taken in; `waiting` are ahead of it."""
 
@@ -36,7 +44,16 @@ class PromptRefused(TurnRecord, frozen=True, kw_only=True):
 
 
 class TurnStarted(TurnRecord, frozen=True, kw_only=True):
-    """A turn's prompt reached the head of its conversation."""
+    """A turn's prompt reached the head of its conversation.
+
+    What it inherited: `parent` is the turn that sent it, `group` the innermost group, `trace` such as W3C `traceparent` and `baggage`.
+    """
+
+    parent: Sender | None = None
+    group: str | None = None
+    tenant: str | None = None
+    priority: int = 0
+    trace: dict[str, str] = {}
 
 
 class PromptsJoined(TurnRecord, frozen=True, kw_only=True):
@@ -95,9 +112,9 @@ class ModelReplaced(TurnRecord, frozen=True, kw_only=True):
 
 
 class HistoryCompacted(TurnRecord, frozen=True, kw_only=True):
-    """The history was made shorter, because of `error`: from `before` messages to `after`."""
+    """The history was made shorter, because of `error`, or (None) ahead of a call: from `before` messages to `after`."""
 
-    error: str
+    error: str | None
     before: int
     after: int
 
@@ -122,6 +139,24 @@ class ToolRefused(Record, frozen=True, kw_only=True):
 
     tool: str
     error: str
+
+
+class GroupStarted(Record, frozen=True, kw_only=True):
+    """A group was entered; `outer` is the one around it."""
+
+    group: str
+    outer: str | None = None
+
+
+class GroupEnded(Record, frozen=True, kw_only=True):
+    """A group was left, and nothing of it runs. What its model calls spent; `error` is what left it, if it was not its end."""
+
+    group: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    error: str | None = None
 
 
 class TurnFinished(TurnRecord, frozen=True, kw_only=True):
@@ -232,8 +267,32 @@ class EngineEnded(Record, frozen=True, kw_only=True):
     abandoned: int
 
 
+class ChildEnded(Record, frozen=True, kw_only=True):
+    """A child of a supervisor ended by itself. `restart_in`: seconds until it is started again; None where it is not."""
+
+    child: str
+    reason: str
+    error: str | None = None
+    restart_in: float | None = None
+
+
+class ChildRestarted(Record, frozen=True, kw_only=True):
+    """A supervisor started a child again, for the `restarts`-th time."""
+
+    child: str
+    restarts: int
+
+
+class SupervisorGaveUp(Record, frozen=True, kw_only=True):
+    """`child` failed more often than is allowed: the supervisor stopped all its children, and failed."""
+
+    supervisor: str
+    child: str
+    error: str
+
+
 class DeadLetter(Record, frozen=True, kw_only=True):
-    """Mail that nobody could take."""
+    """Mail that nobody could take. Told in the thread that found out."""
 
     actor: str
     message: str

@@ -99,8 +99,11 @@ DEFAULTS = {"stream": True, "hide_reasoning": False}
 @pytest.mark.parametrize(
     ("verb", "names"),
     [
-        ("prompt", [*PROMPT, "key", "timeout", "detached"]),
-        ("chain", [*PROMPT, "before_call", "after_call", "chain_limit", "key", "timeout", "detached"]),
+        ("prompt", [*PROMPT, "key", "timeout", "deadline", "budget", "detached"]),
+        (
+            "chain",
+            [*PROMPT, "before_call", "after_call", "chain_limit", "key", "timeout", "deadline", "budget", "detached"],
+        ),
     ],
 )
 def test_prompt_and_chain_take_the_same_keywords_everywhere(owner, verb, names):
@@ -137,6 +140,25 @@ def test_the_other_signatures(is_async):
     expected = ["explicit_key", "key_alias", "env_var", "alias", "env", "input"]
     assert list(inspect.signature(llm.get_key).parameters) == expected
     assert list(inspect.signature(llm.schema_dsl).parameters) == ["schema_dsl", "multi"]
+
+
+OF_RESPONSES = """id prompt model stream conversation resolved_model response_json input_tokens output_tokens token_details attachments
+done_callbacks before_call after_call text json usage tool_calls messages duration_ms datetime_utc text_or_raise tool_calls_or_raise on_done
+reply to_dict from_dict execute_tool_calls execute_tool_call"""
+OF_CONVERSATIONS = "model id name responses tools chain_limit before_call after_call prompt chain"
+
+
+@BOTH
+def test_responses_and_conversations_have_the_peers_attributes(is_async):
+    response = llm.AsyncResponse if is_async else llm.Response
+    more = ["astream_events", "to_sync_response", "fake"] if is_async else ["stream_events"]
+    assert [name for name in (*OF_RESPONSES.split(), *more) if not hasattr(response, name)] == []
+    conversation = llm.AsyncConversation if is_async else llm.Conversation
+    assert [name for name in OF_CONVERSATIONS.split() if not hasattr(conversation, name)] == []
+    reply = inspect.signature(response.reply).parameters
+    assert list(reply) == ["self", "prompt", "messages", "tool_results", "options", "kwargs"]
+    run = inspect.signature(response.execute_tool_calls).parameters
+    assert list(run) == ["self", "before_call", "after_call", "tool_calls_list", "tools"]
 
 
 def test_an_unknown_model_is_a_key_error_whose_text_is_its_first_argument():

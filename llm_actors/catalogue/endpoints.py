@@ -17,7 +17,7 @@ from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, ChatDialect
 from llm_actors.providers.protocol import Endpoint, Limits, Provider, Server, Timeouts
 
-from .address import check_address, check_client, check_headers, check_texts, timeouts_of
+from .address import check_address, check_client, check_headers, check_limits, check_texts, timeouts_of
 from .model_with_aliases import ModelWithAliases, pair_of
 
 WIRES: Mapping[str, Callable[[str, Any], Provider]] = {"openai-chat": OpenAIChat}
@@ -45,6 +45,9 @@ def provider_of(wire: str, name: str, dialect: Any = None) -> Provider:
     return WIRES[wire](name, dialect)
 
 
+_ABILITIES = ("attachment_types", "supports_schema", "supports_tools", "can_stream", "context_size")
+
+
 def endpoint(
     model_id: str,
     wire: str = "openai-chat",
@@ -66,6 +69,7 @@ def endpoint(
     supports_schema: bool = True,
     supports_tools: bool = True,
     can_stream: bool = True,
+    context_size: int | None = None,
     dialect: ChatDialect | str | None = None,
     server: Server | None = None,
     available: Callable[[], bool] | None = None,
@@ -76,14 +80,15 @@ def endpoint(
     `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`: `Timeouts`, or seconds for one whole model call.
     `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`, `extra_body` (None takes a field out) go with each
     request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours, for a proxy, a CA or `verify`; it is never
-    closed. `dialect`: how the server deviates. `server`: one that is started at first use, in place of `base_url`.
+    closed. `limits`: how much may arrive, where that is not what the system says. `context_size`: tokens that it reads and writes in one
+    call, for `compaction=`. `dialect`: how the server deviates. `server`: one that is started at first use, in place of `base_url`.
 
     Raises `ValueError` for a base URL that can't be one, an unknown wire or dialect (with the list), `TypeError` for values of other types;
     neither shows a key or a header's value. Nothing is connected yet.
     """
     check_texts(model_id=model_id)
     where = _where(base_url, server, headers, organization, query, extra_body, timeouts_of(timeout), limits, client)
-    abilities = {"supports_schema": supports_schema, "supports_tools": supports_tools, "can_stream": can_stream}
+    able: list[Any] = [frozenset(attachment_types), supports_schema, supports_tools, can_stream, context_size]
     pair = wire_pair(
         model_id,
         provider=provider_of(wire, urlsplit(base_url).netloc or model_id, dialect),
@@ -92,8 +97,7 @@ def endpoint(
         needs_key=needs_key,
         key_env_var=key_env_var,
         key=key,
-        attachment_types=frozenset(attachment_types),
-        **abilities,
+        **dict(zip(_ABILITIES, able, strict=True)),
     )
     return pair_of(pair, aliases=aliases, available=available)
 
@@ -119,7 +123,7 @@ def _where(
         query={name: str(value) for name, value in (query or {}).items()},
         extra_body=dict(extra_body or {}),
         timeouts=timeouts,
-        limits=limits or Limits(),
+        limits=check_limits(limits),
         client=check_client(client),
         server=server,
     )

@@ -38,6 +38,7 @@ class Row:
     supports_schema: bool = True
     supports_tools: bool = True
     can_stream: bool = True
+    context_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Preset:
     dialect: str | None = None
 
 
-def _plain(*model_ids: str) -> tuple[Row, ...]:
-    return tuple(Row(model_id) for model_id in model_ids)
+def _plain(*model_ids: str, context_size: int | None = None) -> tuple[Row, ...]:
+    return tuple(Row(model_id, context_size=context_size) for model_id in model_ids)
 
 
 OPENAI = Preset(
@@ -64,22 +65,28 @@ OPENAI = Preset(
     base_url_var="OPENAI_BASE_URL",
     key_env_var="OPENAI_API_KEY",
     rows=(
-        Row("gpt-4o", ("4o",)),
-        Row("gpt-4o-mini", ("4o-mini",)),
-        Row("gpt-4.1", ("4.1",)),
-        Row("gpt-4.1-mini", ("4.1-mini",)),
-        Row("gpt-4.1-nano", ("4.1-nano",)),
-        Row("gpt-3.5-turbo", ("3.5", "chatgpt"), attachment_types=_NOTHING, supports_schema=False),
-        Row("gpt-3.5-turbo-16k", ("chatgpt-16k", "3.5-16k"), attachment_types=_NOTHING, supports_schema=False),
-        Row("gpt-4", ("4", "gpt4"), attachment_types=_NOTHING, supports_schema=False),
-        Row("gpt-4-turbo", ("gpt-4-turbo-preview", "4-turbo", "4t"), supports_schema=False),
-        Row("gpt-4-turbo-2024-04-09", supports_schema=False),
-        Row("o1", can_stream=False),
-        Row("o1-2024-12-17", can_stream=False),
-        Row("o3-mini", attachment_types=_NOTHING),
-        *_plain("o3", "o4-mini"),
-        *_plain("gpt-5", "gpt-5-mini", "gpt-5-nano"),
-        *_plain("gpt-5-2025-08-07", "gpt-5-mini-2025-08-07", "gpt-5-nano-2025-08-07"),
+        Row("gpt-4o", ("4o",), context_size=128_000),
+        Row("gpt-4o-mini", ("4o-mini",), context_size=128_000),
+        Row("gpt-4.1", ("4.1",), context_size=1_047_576),
+        Row("gpt-4.1-mini", ("4.1-mini",), context_size=1_047_576),
+        Row("gpt-4.1-nano", ("4.1-nano",), context_size=1_047_576),
+        Row("gpt-3.5-turbo", ("3.5", "chatgpt"), attachment_types=_NOTHING, supports_schema=False, context_size=16_385),
+        Row(
+            "gpt-3.5-turbo-16k",
+            ("chatgpt-16k", "3.5-16k"),
+            attachment_types=_NOTHING,
+            supports_schema=False,
+            context_size=16_385,
+        ),
+        Row("gpt-4", ("4", "gpt4"), attachment_types=_NOTHING, supports_schema=False, context_size=8_192),
+        Row("gpt-4-turbo", ("gpt-4-turbo-preview", "4-turbo", "4t"), supports_schema=False, context_size=128_000),
+        Row("gpt-4-turbo-2024-04-09", supports_schema=False, context_size=128_000),
+        Row("o1", can_stream=False, context_size=200_000),
+        Row("o1-2024-12-17", can_stream=False, context_size=200_000),
+        Row("o3-mini", attachment_types=_NOTHING, context_size=200_000),
+        *_plain("o3", "o4-mini", context_size=200_000),
+        *_plain("gpt-5", "gpt-5-mini", "gpt-5-nano", context_size=400_000),
+        *_plain("gpt-5-2025-08-07", "gpt-5-mini-2025-08-07", "gpt-5-nano-2025-08-07", context_size=400_000),
         *_plain("gpt-5.1", "gpt-5.2", "gpt-5.2-chat-latest"),
         *_plain("gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano"),
         *_plain("gpt-5.4-2026-03-05", "gpt-5.4-mini-2026-03-17", "gpt-5.4-nano-2026-03-17"),
@@ -133,6 +140,7 @@ class PresetModels:
             supports_schema=row.supports_schema,
             supports_tools=row.supports_tools,
             can_stream=row.can_stream,
+            context_size=row.context_size,
         )
         if len(self._made) >= _KEPT:
             self._made.clear()

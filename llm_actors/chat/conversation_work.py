@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from llm_actors.errors import LLMError
+from llm_actors.errors import LLMError, TurnError
 from llm_actors.observe import TurnFinished, TurnSteered
 from llm_actors.runtime import Actor, ActorDeadError
 from llm_actors.runtime.dead_letters import dead_letter
@@ -24,6 +24,7 @@ from .compaction import Compacting
 from .history import Answered, History, Returned, Withdrawn, interruption_of
 from .live_turn import LiveTurn
 from .round_writer import RoundWriter
+from .spending import spending_for
 from .turn_mail import (
     Append,
     Appended,
@@ -75,6 +76,12 @@ class ConversationWork(Actor):
         self._history = history
         self._lives: dict[str, LiveTurn] = {}
 
+    def __str__(self) -> str:
+        return f"conversation {self._id}"
+
+    def _actor_observed(self) -> Any:
+        return self.engine
+
     def _feed(self, response: str, mail: Mail) -> None:
         live = self._lives.get(response)
         if live is not None:
@@ -118,7 +125,6 @@ class ConversationWork(Actor):
         live.run.prepare(live.mail.toolboxes)
 
     def _send(self, live: LiveTurn, command: Send) -> Mail | None:
-        log = live.log
         try:
             self._choose(live, command.model)
         except (LLMError, ValueError) as error:  # no such model, or it can't do what was asked
@@ -131,13 +137,22 @@ class ConversationWork(Actor):
             if not voice.heard:
                 voice.heard = True
                 voice.sent.sent_with(self._history)
-        writer = RoundWriter(log, live.write, command.round, self.engine.loop.clock, partial(self._tell, log.id))
+        return self._open(live, command.round)
+
+    def _open(self, live: LiveTurn, round: int) -> Mail | None:
+        """Begins the model call, once there is room for it in the budgets."""
+        log = live.log
+        try:
+            spending = spending_for(live.mail.scope.budgets, live.sent, live.model)
+        except TurnError as error:
+            return RoundFailed(self._now(), round, error)
+        writer = RoundWriter(log, live.write, round, self.engine.loop.clock, partial(self._tell, log.id), spending)
         live.writer = writer
         try:
             live.flight = live.model.open_round(live, writer, self.engine)
         except Exception as error:  # noqa: BLE001 - a missing key, a request that can't be written: the turn's error
-            writer.revoked = True
-            return RoundFailed(self._now(), command.round, error)
+            writer.never_sent()
+            return RoundFailed(self._now(), round, error)
         return None
 
     def _choose(self, live: LiveTurn, wanted: Any) -> None:
@@ -152,7 +167,7 @@ class ConversationWork(Actor):
 
     def _compact(self, live: LiveTurn, command: CompactHistory) -> None:
         messages = self._history.messages()
-        compacting = Compacting(messages, self._id, live.model, command.error)
+        compacting = Compacting(messages, self._id, live.model, command.error, command.tokens, command.bound)
         live.run.compact(command.policy, compacting)
 
     def _bury(self, live: LiveTurn, command: Bury) -> None:
@@ -205,6 +220,8 @@ class ConversationWork(Actor):
     def _finish(self, live: LiveTurn, command: Finish) -> None:
         if self._stays(live, command.error):
             return
+        if live.mail.errand is not None:
+            live.mail.errand.results = live.turn.results
         for log, callbacks in self._seal(live, command.error):
             run_callbacks(log, callbacks if log.error is None else [], self.engine)
 
@@ -239,7 +256,7 @@ class ConversationWork(Actor):
                     TurnFinished(now=self._now(), conversation=self._id, response=log.id, rounds=rounds, error=text)
                 )
         if live.writer is not None:
-            live.writer.revoked = True
+            live.writer.close()
         return ended
 
     def _cut_off(self, live: LiveTurn, error: BaseException) -> None:

@@ -33,7 +33,7 @@ _BOUNDS: tuple[tuple[str, str, Callable[[Any, Any], bool]], ...] = (
 
 def problems(value: Any, schema: Schema) -> list[str]:
     """What does not fit, one line each: `$.age: expected integer, got "x"`. Empty when it fits. `value` is of plain JSON types."""
-    return list(_Check(schema).value(value, schema, "$"))
+    return list(Check(schema).value(value, schema, "$"))
 
 
 def shown(value: Any, limit: int = 80) -> str:
@@ -42,12 +42,15 @@ def shown(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
-class _Check:
+class Check:
+    """Walks a value and its schema together."""
+
     def __init__(self, root: Schema) -> None:
         self._root = root
 
     def value(self, value: Any, schema: Schema, path: str) -> Iterator[str]:
-        schema = self._target(schema)
+        """What of this value does not fit this schema."""
+        schema = self.target(schema)
         if isinstance(schema, bool):
             if not schema:
                 yield f"{path}: nothing is allowed here"
@@ -66,7 +69,7 @@ class _Check:
             yield from self._array(value, schema, path)
         yield from self._combined(value, schema, path)
 
-    def _target(self, schema: Schema) -> Schema:
+    def target(self, schema: Schema) -> Schema:
         """What a `$ref` refers to, merged with what stands beside it; a reference in a circle, or to elsewhere, asks for nothing."""
         seen: set[str] = set()
         while not isinstance(schema, bool) and isinstance(reference := schema.get("$ref"), str):
@@ -99,7 +102,7 @@ class _Check:
         patterns: Mapping[str, Schema] = schema.get("patternProperties", {})
         for name, item in value.items():
             here = f"{path}.{name}"
-            matching = [part for pattern, part in patterns.items() if _matches(pattern, name)]
+            matching = [part for pattern, part in patterns.items() if matches(pattern, name)]
             if name in known:
                 matching.append(known[name])
             for part in matching:
@@ -181,7 +184,7 @@ def _size(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
             length = len(value)  # type: ignore[arg-type]
             if length < schema.get(least, 0) or length > schema.get(most, math.inf):
                 yield f"{path}: {length} {what}, expected {schema.get(least, 0)} to {schema.get(most, 'any number')}"
-    if isinstance(value, str) and "pattern" in schema and not _matches(schema["pattern"], value):
+    if isinstance(value, str) and "pattern" in schema and not matches(schema["pattern"], value):
         yield f"{path}: {shown(value)} does not match {schema['pattern']!r}"
     if _is_number(value):
         for word, sign, fits in _BOUNDS:
@@ -192,7 +195,8 @@ def _size(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[str]:
             yield f"{path}: expected a multiple of {step}, got {shown(value)}"
 
 
-def _matches(pattern: str, text: str) -> bool:
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern of a schema is found in the text; one that can't be read is."""
     try:
         return re.search(pattern, text) is not None
     except re.error:

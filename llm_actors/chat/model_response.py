@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llm_actors.messages import Item, RoundResult, StreamEvent, ToolCall, Usage
+from llm_actors.messages import Item, RoundResult, StreamEvent, ToolCall, ToolResult, Usage
 from llm_actors.messages.assembly import assemble
-from llm_actors.runtime import current
+from llm_actors.runtime import current, running
+
+from .reply import CallRun
 
 if TYPE_CHECKING:
     from .live_turn import LiveTurn
@@ -26,6 +28,7 @@ class ModelResponse:
         self.response_json: dict[str, Any] | None = None
         self.stop_reason: Any = None
         self._prompt_json: Any = None
+        self._live = live
         self._calls: list[ToolCall] = []
         self._usage: Usage | None = None
         self._resolved: str | None = None
@@ -37,6 +40,15 @@ class ModelResponse:
         """
         call_id = tool_call.tool_call_id or f"tc_{current().new_id()}"
         self._calls.append(ToolCall(tool_call.name, dict(tool_call.arguments or {}), call_id))
+
+    def execute_tool_call(self, tool_call: ToolCall) -> Any:
+        """Runs one call now, with the prompt's tools and hooks, for models that loop by themselves: gives the ToolResult.
+
+        Blocks in a thread; on the loop (in an async `execute`) it is awaited. Raises what a hook raises, and PauseChain.
+        """
+        mail = self._live.mail
+        run = CallRun(self.model, [tool_call], self.prompt.tools, (mail.before_call, mail.after_call))
+        return run.blocking()[0] if running() is None else _first(run)
 
     def set_usage(
         self, *, input: int | None = None, output: int | None = None, details: dict[str, Any] | None = None
@@ -58,6 +70,10 @@ class ModelResponse:
             resolved_model=self._resolved,
             raw=self.response_json,
         )
+
+
+async def _first(run: CallRun) -> ToolResult:
+    return (await run.awaited())[0]
 
 
 def checked(item: Any) -> Item:

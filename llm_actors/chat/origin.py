@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from llm_actors.observe import Record
 
     from .event_log import EventLog
+    from .log_wait import AtWork
 
 
 class Origin:
-    """What a log knows of its conversation."""
+    """What a log knows of its conversation. Any thread."""
 
     __slots__ = ()
 
@@ -21,6 +22,10 @@ class Origin:
 
     def cancel(self, log: EventLog, error: BaseException, *, given_up: bool = False) -> None:
         """Ends the turn that feeds this log; `given_up`: if nobody waits for another response of that turn. Any thread."""
+        raise NotImplementedError
+
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does; None where there is none, or it is about to end. Any thread."""
         raise NotImplementedError
 
     def lost(self) -> None:

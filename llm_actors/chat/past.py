@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.messages import Attachment, Item, Message, Prompt, StreamEvent, ToolResult
 from llm_actors.messages.parts import AttachmentPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 
 from .event_log import EventLog
-from .history import Answered, History
+from .history import History, Recorded
 from .sent_prompt import SentPrompt
 
 if TYPE_CHECKING:
     from .model import AnyModel
 
 
-def past_log(answered: Answered, model: AnyModel, before: History, conversation: Any = None) -> EventLog:
+def past_log(recorded: Recorded, model: AnyModel, conversation: Any = None) -> EventLog:
     """The sealed log of one model call: its text in whole parts, under the id and stamps it had."""
+    answered, before, after = recorded
     record = answered.record
     said, results = before.asked(answered.turn)
     asked = Prompt(
@@ -28,7 +30,8 @@ def past_log(answered: Answered, model: AnyModel, before: History, conversation:
     sent = SentPrompt(asked, options=model.Options(), tools=[], conversation=conversation, history=before)
     log = EventLog(record.id, sent, model, None)
     log.started, log.seconds = record.started, record.seconds
-    log.write(_items(answered.messages))
+    log.history = after
+    log.write(items_of(answered.messages))
     log.seal(None, list(answered.messages), [record])
     log.release()
     return log
@@ -36,7 +39,7 @@ def past_log(answered: Answered, model: AnyModel, before: History, conversation:
 
 def past_logs(history: History, model: AnyModel, conversation: Any) -> list[EventLog]:
     """One log for each complete model call of a conversation, in the order of the turns."""
-    return [past_log(answered, model, before, conversation) for answered, before in history.records()]
+    return [past_log(recorded, model, conversation) for recorded in history.records()]
 
 
 def rounds(log: EventLog) -> list[EventLog]:
@@ -45,9 +48,9 @@ def rounds(log: EventLog) -> list[EventLog]:
         return [log]
     mine = {record.id for record in log.records}  # not by the turn's id: several responses may share a turn
     return [
-        past_log(answered, log.model, before, log.prompt.conversation)
-        for answered, before in log.history.records()
-        if answered.record.id in mine
+        past_log(recorded, log.model, log.prompt.conversation)
+        for recorded in log.history.records()
+        if recorded.answered.record.id in mine
     ]
 
 
@@ -60,7 +63,8 @@ def _result(part: ToolResultPart) -> ToolResult:
     return ToolResult(part.name, part.output, attachments=list(part.attachments), tool_call_id=part.tool_call_id)
 
 
-def _items(messages: tuple[Message, ...]) -> list[Item]:
+def items_of(messages: Sequence[Message]) -> list[Item]:
+    """A stream that these messages could have come from, in whole parts."""
     items: list[Item] = []
     for place, message in enumerate(messages):
         for part in message.parts:

@@ -86,6 +86,22 @@ def texts(log: EventLog, items: Iterable[Item], number: int) -> Iterator[str]:
             yield item.chunk
 
 
+def chunks_blocking(log: EventLog) -> Iterator[str]:
+    """The text from the first chunk on, from a thread; at the end raises the turn's error."""
+    number = 0
+    while items := log.after_blocking(number, check=True):
+        yield from texts(log, items, number)
+        number += len(items)
+
+
+def stream_blocking(log: EventLog) -> Iterator[StreamEvent]:
+    """What comes from the model, from a thread; at the end raises the turn's error."""
+    number = 0
+    while items := log.after_blocking(number, check=True):
+        yield from model_events(log, items, number)
+        number += len(items)
+
+
 def model_events(_: EventLog, items: Iterable[Item], __: int) -> Iterator[StreamEvent]:
     """What came from the model, in the peer's form; and `restart`, where what it had sent of an answer is taken back."""
     for item in items:

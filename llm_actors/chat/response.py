@@ -11,14 +11,15 @@ from typing import Any
 from llm_actors.messages import Event, Message, StreamEvent, ToolCall, Usage
 
 from . import reading
+from .partials import partials, partials_blocking
 from .past import rounds
 from .reader import Reader
 from .registration import register
-from .response_facts import ResponseFacts
+from .replying import AsyncReplying, Replying
 
 
-class AsyncResponse(ResponseFacts):
-    """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`."""
+class AsyncResponse(AsyncReplying):
+    """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`. Any thread."""
 
     __slots__ = ()
 
@@ -51,6 +52,10 @@ class AsyncResponse(ResponseFacts):
         """The answer as the type given by `schema=`."""
         return reading.value_of(await self._log.ended())
 
+    def partials(self) -> Reader[Any]:
+        """The value as it grows: plain JSON while it does (read only), `value()` last. Raises as that does, at once for what can't fit."""
+        return partials(self._log)
+
     async def usage(self) -> Usage:
         """The tokens of all model calls of the turn."""
         return reading.usage_of(await self._log.ended())
@@ -75,6 +80,11 @@ class AsyncResponse(ResponseFacts):
         """One response for each model call of a chain, once the turn has ended."""
         return Reader(self._log, reading.nothing, lambda log: map(AsyncResponse, rounds(log)))
 
+    async def to_sync_response(self) -> Response:
+        """The same answer, once it is there, for code that blocks."""
+        await self._log.checked()
+        return Response(self._log)
+
     async def on_done(self, callback: Callable[[AsyncResponse], Any] | Awaitable[Any]) -> None:
         """Calls `callback(response)`, plain or async, when the answer is complete; at once if it is. Not after an error."""
         await register(self._log, callback, self)
@@ -84,24 +94,18 @@ class AsyncResponse(ResponseFacts):
         await self._log.cancel().ended()
 
 
-class Response(ResponseFacts):
-    """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`."""
+class Response(Replying):
+    """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`. Any thread."""
 
     __slots__ = ()
 
     def __iter__(self) -> Iterator[str]:
         """The chunks of text, from the first on, as they arrive; at the end raises the turn's error."""
-        number = 0
-        while items := self._log.after_blocking(number, check=True):
-            yield from reading.texts(self._log, items, number)
-            number += len(items)
+        return reading.chunks_blocking(self._log)
 
     def stream_events(self) -> Iterator[StreamEvent]:
         """What comes from the model: text, reasoning, tool calls; at the end raises the turn's error."""
-        number = 0
-        while items := self._log.after_blocking(number, check=True):
-            yield from reading.model_events(self._log, items, number)
-            number += len(items)
+        return reading.stream_blocking(self._log)
 
     def events(self, after: int = 0) -> Iterator[Event]:
         """The events numbered `after` and more, as they arrive, `end` or `error` last; none below it. Never raises the turn's error."""
@@ -120,6 +124,10 @@ class Response(ResponseFacts):
     def value(self) -> Any:
         """The answer as the type given by `schema=`."""
         return reading.value_of(self._log.ended_blocking())
+
+    def partials(self) -> Iterator[Any]:
+        """The value as it grows: plain JSON while it does (read only), `value()` last. Raises as that does, at once for what can't fit."""
+        return partials_blocking(self._log)
 
     def usage(self) -> Usage:
         """The tokens of all model calls of the turn."""

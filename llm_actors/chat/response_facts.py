@@ -1,20 +1,22 @@
-"""What both views of a response tell without waiting."""
+"""What both views of a response tell without awaiting."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import msgspec
-
 from llm_actors.messages import ToolCall
 
 from . import reading
 from .event_log import EventLog
+from .loaded import written
+from .publication import Publication
+from .reply import check_settled, hooks_of
 from .subscription import Subscription
 
 if TYPE_CHECKING:
     from llm_actors.messages import ToolResult
+    from llm_actors.runtime.topic import Topic
 
     from .model import AnyModel
 
@@ -55,6 +57,21 @@ class ResponseFacts:
     def stream(self) -> bool:
         """Whether streaming was asked for."""
         return bool(self._log.prompt.stream)
+
+    @property
+    def before_call(self) -> Any:
+        """The hook that sees its tool calls before they run."""
+        return hooks_of(self._log)[0]
+
+    @property
+    def after_call(self) -> Any:
+        """The hook that sees what they came to."""
+        return hooks_of(self._log)[1]
+
+    @property
+    def done_callbacks(self) -> list[Any]:
+        """The `on_done` callbacks that have not been called."""
+        return [callback.function for callback in self._log.callbacks]
 
     @property
     def attachments(self) -> list[Any]:
@@ -127,27 +144,13 @@ class ResponseFacts:
         return reading.tool_calls_of(self._log)
 
     def to_dict(self) -> dict[str, Any]:
-        """The finished response as plain values, in the peer's form: `model`, `prompt`, `messages`, `id`, `usage`, `datetime_utc`."""
-        self._check_over()
-        log = self._log
-        log.check()
-        asked: dict[str, Any] = {"messages": [message.to_dict() for message in log.prompt.messages]}
-        options = {name: value for name, value in log.prompt.option_values.items() if value is not None}
-        if options:
-            asked["options"] = options
-        if log.prompt.system:
-            asked["system"] = log.prompt.system
-        whole: dict[str, Any] = {
-            "model": log.model.model_id,
-            "prompt": asked,
-            "messages": [m.to_dict() for m in log.messages],
-            "id": log.id,
-        }
-        usage = msgspec.to_builtins(log.usage())
-        if usage:
-            whole["usage"] = usage
-        whole["datetime_utc"] = log.started
-        return json.loads(json.dumps(whole, default=repr))  # type: ignore[no-any-return]
+        """The finished response as plain values, in the peer's form: see loaded.py. A chain that was paused is written down too.
+
+        Raises the turn's error; ValueError where it has not ended and can't be waited for.
+        """
+        self._see_end()
+        check_settled(self._log)
+        return json.loads(json.dumps(written(self._log), default=repr))  # type: ignore[no-any-return]
 
     def subscribe(self, ref: Any, *, after: int = 0, batch: bool = False) -> None:
         """Sends the events numbered `after` and more to an actor, one mail each (`Event`) or as lists; the last is `end` or `error`.
@@ -156,6 +159,14 @@ class ResponseFacts:
         Raises TypeError and ValueError for an `after` that is no number of an event.
         """
         Subscription(self._log, ref, reading.offset(after), batch=batch).begin()
+
+    def publish(self, topic: Topic) -> None:
+        """Publishes the answer when it is complete, as an `Answer`, to all but its own conversation; nothing after an error."""
+        Publication(self._log, topic).begin()
+
+    def _see_end(self) -> None:
+        """Waits for the end where that can be done by blocking, else raises ValueError."""
+        self._check_over()
 
     def _check_over(self) -> None:
         if not self._log.sealed:

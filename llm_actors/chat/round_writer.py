@@ -1,6 +1,7 @@
 """The writer of one model call into its response's log: valid for one (turn, round), revoked by the conversation.
 
 A revoked writer writes nothing and its call's end counts only as "closed": what a late callback brings goes nowhere (C5).
+However the call ends, its budgets hear of it once.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llm_actors.messages import Item, Message, RoundResult
+from llm_actors.messages import Item, Message, RoundResult, Usage
 from llm_actors.messages.assembly import assemble
 
 from .turn_mail import Mail, RoundEnded, RoundFailed, RoundRepeated, RoundStopped
@@ -17,12 +18,24 @@ if TYPE_CHECKING:
     from llm_actors.runtime import Clock
 
     from .event_log import EventLog
+    from .spending import Spending
 
 
 class RoundWriter:
     """Implements `providers.protocol.FlightSink` for one round of one turn."""
 
-    __slots__ = ("_clock", "_first", "_log", "_mail", "_round", "_started", "_write", "began", "revoked")
+    __slots__ = (
+        "_clock",
+        "_first",
+        "_log",
+        "_mail",
+        "_round",
+        "_spending",
+        "_started",
+        "_write",
+        "began",
+        "revoked",
+    )
 
     def __init__(
         self,
@@ -31,12 +44,14 @@ class RoundWriter:
         round: int,
         clock: Clock,
         mail: Callable[[Mail], None],
+        spending: Spending | None = None,
     ) -> None:
         self._log = log
         self._write = write
         self._round = round
         self._clock = clock
         self._mail = mail
+        self._spending = spending
         self._first = len(log)
         self._started = clock.utcnow().isoformat()
         self.began = clock.monotonic()
@@ -53,6 +68,7 @@ class RoundWriter:
 
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""
+        self._settle(result.usage)
         now = self._clock.monotonic()
         messages = self.arrived() if result.messages is None else result.messages
         if self.revoked:
@@ -62,6 +78,7 @@ class RoundWriter:
 
     def failed(self, error: BaseException) -> None:
         """It is not, and won't be."""
+        self._settle(answered=self.revoked)
         now = self._clock.monotonic()
         if self.revoked:
             self._mail(RoundStopped(now, self._round, self.arrived()))
@@ -70,7 +87,23 @@ class RoundWriter:
 
     def stopped(self) -> None:
         """Everything is closed."""
+        self._settle()
         self._mail(RoundStopped(self._clock.monotonic(), self._round, self.arrived()))
+
+    def close(self) -> None:
+        """Whatever still comes goes nowhere, and counts nowhere."""
+        self.revoked = True
+        self._settle()
+
+    def never_sent(self) -> None:
+        """The call could not be made."""
+        self.revoked = True
+        if self._spending is not None:
+            self._spending.unused()
+
+    def _settle(self, usage: Usage | None = None, *, answered: bool = True) -> None:
+        if self._spending is not None:
+            self._spending.ended(usage, lambda: self._log.since(self._first), answered=answered)
 
     def arrived(self) -> list[Message]:
         """The messages of what has come so far."""

@@ -13,7 +13,7 @@ from llm_actors.messages import Secret
 from llm_actors.observe import Record
 from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import Loop, system_context, system_in_use, system_of
-from llm_actors.runtime.tally import Counts
+from llm_actors.runtime.sums import Counts
 
 if TYPE_CHECKING:
     from llm_actors.transport.pump import Pump
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .history import Entry
     from .model import AnyModel
     from .python_threads import ThreadPool
+    from .scope import Scope
     from .tool_pool import ToolPool
 
 
@@ -62,8 +63,12 @@ class Engine(Protocol):
     failures: Failures
     counts: Counts
     observed: bool
+    intensity: int
+    period: float
     closed: bool
     chain_limit: int
+    timeout: float | None
+    scope: Scope
 
     def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
         """The model of this id or alias, in the dress (async or sync) of the other where there is one. Raises UnknownModelError."""
@@ -152,3 +157,24 @@ def install_key_source(source: KeySource) -> None:
 def key_source() -> KeySource:
     """Where models find their keys."""
     return _key_source[0]
+
+
+class ModelSource(Protocol):
+    """Where models are found by name."""
+
+    def __call__(self, name: str, *, is_async: bool) -> AnyModel:
+        """The model of this id or alias. Raises UnknownModelError."""
+        ...
+
+
+_model_source: list[ModelSource] = []
+
+
+def install_model_source(source: ModelSource) -> None:
+    """Says where models are found; the system does it at import."""
+    _model_source[:] = [source]
+
+
+def find_model(name: str, *, is_async: bool) -> Any:
+    """The model of this id or alias, in the dress that is asked for. Raises UnknownModelError."""
+    return _model_source[0](name, is_async=is_async)

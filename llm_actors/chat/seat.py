@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .event_log import EventLog
     from .history import History
     from .live_turn import PromptMail
+    from .log_wait import AtWork
     from .seams import WhenBusy
 
 
@@ -33,11 +34,12 @@ class Room(NamedTuple):
 class Seat:
     """Holds the actor, none before the first prompt. Any thread."""
 
-    __slots__ = ("_actor", "_history", "_latest")
+    __slots__ = ("_actor", "_ending", "_history", "_latest")
 
     def __init__(self, history: History) -> None:
         self._actor: Binding[ConversationActor] = Binding()
         self._history = history
+        self._ending: Future[list[EventLog]] | None = None
         self._latest: Binding[EventLog] = Binding()
 
     @property
@@ -103,7 +105,27 @@ class Seat:
             self.lost()
             return None
         # As mail, not control: it must not overtake the prompts sent before it. They wait inside the actor, so it's never behind a turn.
-        return actor.actor_ref.ask(CancelMail(response, error, given_up), block=False)
+        ending = actor.actor_ref.ask(CancelMail(response, error, given_up), block=False)
+        if response is None:
+            self._ending = ending
+        return ending
+
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does; None where a cancel of all turns is on its way."""
+        actor = self._actor.value
+        ending = self._ending is not None and not self._ending.done()
+        return None if actor is None or ending or actor.engine.loop.ended else actor.at_work_on(log)
+
+    def renew(self) -> None:
+        """The next look for the actor makes another, where the one that is there has stopped."""
+        actor = self._actor.value
+        if actor is not None and not actor.actor_ref.is_alive():
+            actor.broken = True
+
+    def end(self) -> Future[bool] | None:
+        """The conversation takes no prompt any more: its actor stops; None where there is none."""
+        actor = self._actor.value
+        return None if actor is None or _is_stale(actor) else actor.actor_ref.stop(block=False)
 
     def lost(self) -> None:
         """Ends the turns that were on a loop which has ended."""

@@ -15,7 +15,7 @@ from .history import History
 class SentPrompt:
     """A Prompt with what the call added: validated options, tools by name, the messages before it. Read only; any thread."""
 
-    __slots__ = ("_history", "_messages", "_said", "conversation", "options", "reader", "tools")
+    __slots__ = ("_history", "_messages", "_said", "conversation", "hooks", "options", "reader", "tools")
 
     def __init__(
         self,
@@ -34,6 +34,8 @@ class SentPrompt:
         self.tools = tools
         self.reader = reader
         self.conversation = conversation
+        self.hooks: tuple[Any, Any] = (None, None)
+        """before_call and after_call that it was sent with."""
 
     @property
     def said(self) -> Prompt:

@@ -131,6 +131,8 @@ class ToolPool:
         elif line is None or line.take(job):
             self._queue.push(job)
             self._fill_soon()
+        else:
+            self.loop.post(job.look)
         return job
 
     def stats(self) -> PoolStats:
@@ -165,11 +167,11 @@ class ToolPool:
         await self._crew.close()
         return self._abandoned.threads()
 
-    def end(self, job: ToolJob) -> None:
-        """Carries out `ToolJob.stop()`. Its loop only."""
+    def end(self, job: ToolJob, error: LLMError | None = None) -> None:
+        """Carries out `ToolJob.stop()`; with an error it does not start, for that reason. Its loop only."""
         if job.state == "queued":
             self._queue.remove(job)
-            self._refuse(job, None)
+            self._refuse(job, error)
         elif job.state == "running":
             self._make_end(job)
 
@@ -234,10 +236,9 @@ class ToolPool:
         self._answer_soon(job, Outcome("error", error=error))
 
     def _answer_soon(self, job: ToolJob, outcome: Outcome) -> None:
-        if self.loop.closed:  # for posts; the callers that are left in its last round hear all the same
-            self.loop.call_soon(job.answer, outcome)
-        else:
-            self.loop.post(job.answer, outcome)
+        # Closed is it for posts; the callers that are left in its last round hear all the same.
+        soon = self.loop.call_soon if self.loop.closed else self.loop.post
+        soon(job.answer, outcome)
 
     def _advance(self, line: ToolLine) -> None:
         job = None if line.hung else line.next()
@@ -322,8 +323,9 @@ class ToolPool:
             job.state = "ending"
             job.timer = self.loop.call_later(PATIENCE, self.loop.post, self._ignored, job)
             job.task.cancel()
-        elif not job.returned:
+        elif not job.returned and not job.begins():
             self._set_aside(job)
+        # Else its thread is back in a moment: it has done the job, or finds that it must not begin.
 
     def _ignored(self, job: ToolJob) -> None:
         if job.state == "ending":

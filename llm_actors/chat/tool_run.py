@@ -83,7 +83,7 @@ class ToolRun:
         if error is None and not (isinstance(messages, list) and all(isinstance(each, Message) for each in messages)):
             error = TypeError(f"a compaction policy gives a list of messages, not {type(messages).__name__}")
         if error is not None:
-            if error.__cause__ is None and error is not compacting.error:
+            if compacting.error is not None and error.__cause__ is None and error is not compacting.error:
                 error.__cause__ = compacting.error
             self._tell(Compacted(now, error=error))
             return
@@ -91,7 +91,7 @@ class ToolRun:
             now=now,
             conversation=compacting.conversation,
             response=self._live.log.id,
-            error=repr(compacting.error),
+            error=repr(compacting.error) if compacting.error is not None else None,
             before=len(compacting.messages),
             after=len(messages),
         )
@@ -106,7 +106,7 @@ class ToolRun:
             args,
             {},
             name=f"{command.stage}_call of {command.tool_call.name}",
-            context=self._live.mail.context.copy(),
+            context=self._live.mail.call_context(command.tool_call.tool_call_id),
             done=partial(self._hook_done, command),
             serial=self._live,  # one hook of a turn at a time: `after_call=print` writes whole lines
         )
@@ -134,7 +134,7 @@ class ToolRun:
             (),
             arguments,
             name=tool.name,
-            context=self._live.mail.context.copy(),
+            context=self._live.mail.call_context(call.tool_call_id),
             done=partial(self._tool_done, command),
             serial=tool.instance,
             progress=partial(self._progress, command.call),
@@ -164,8 +164,9 @@ class ToolRun:
         self._tell(JobStopped(now, call))
 
     def _result(self, call: ToolCall, value: Any, instance: Any) -> ToolResult:
+        limits = self._live.model.limits_in(self._engine)
         try:
-            text, attachments = output_text(value, self._engine.limits.tool_result)
+            text, attachments = output_text(value, limits.tool_result)
         except Exception as error:  # noqa: BLE001 - a value whose own repr raises is the tool's failure (T4)
             return error_result(call, error, instance)
         return ToolResult(call.name, text, attachments=attachments, tool_call_id=call.tool_call_id, instance=instance)

@@ -4,6 +4,7 @@
                  |          |           |           |         |           |
                  +----------+-----------+-----------+---------+-----------+--> stopping -> closing -> over  (cancel, deadline, error)
 
+    compacting (between any two of these) a policy makes the history shorter, before a model call or because one failed
     opening    the prompt is being kept                 tools      the calls of the round run; each result is kept as it comes
     preparing  toolboxes get ready                      steering   what was steered in is being kept; then the next model call
     calling    a model call is under way                stopping   waits until everything stopped has really ended
@@ -53,8 +54,13 @@ class Turn(TurnFailing):
     # ---- the way to an answer
 
     def _begin(self, mail: mail_.Begin) -> list[Command]:
+        if self._late(mail.now):
+            return self._woken(mail.now)
+        if mail.errand is not None:
+            return self._begin_errand(mail, mail.errand)
         prompt = self.plan.prompt
         self.state = "opening"
+        self._tokens = mail.tokens
         entries: list[Entry] = []
         turn = self.plan.id
         if prompt.given_messages is not None:
@@ -71,7 +77,26 @@ class Turn(TurnFailing):
         for said in self.plan.joined or (prompt,):
             if said.prompt or said.attachments:
                 entries.append(Said(turn, user(*([said.prompt] if said.prompt else []), list(said.attachments))))
-        started = TurnStarted(now=mail.now, conversation=self.plan.conversation, response=turn)
+        return [Observe(self._started(mail.now)), *self._append(entries, mail.now)]
+
+    def _started(self, now: float) -> TurnStarted:
+        scope = self.plan.scope
+        return TurnStarted(
+            now=now,
+            conversation=self.plan.conversation,
+            response=self.plan.id,
+            parent=scope.sender,
+            group=scope.group,
+            tenant=scope.tenant,
+            priority=scope.priority or 0,
+            trace=dict(scope.trace),
+        )
+
+    def _begin_errand(self, mail: mail_.Begin, entries: list[Entry]) -> list[Command]:
+        self._produced = self._errand = True
+        self._resume = mail.open_calls
+        self.state = "opening" if mail.open_calls else "closing"
+        started = TurnStarted(now=mail.now, conversation=self.plan.conversation, response=self.plan.id)
         return [Observe(started), *self._append(entries, mail.now)]
 
     def _appended(self, mail: mail_.Appended) -> list[Command]:
@@ -114,12 +139,17 @@ class Turn(TurnFailing):
 
     def _go_on(self, now: float) -> list[Command]:
         """The next model call, behind what was steered in."""
+        if self._late(now):
+            return self._woken(now)
         if self._steers:
             self.state = "steering"
             steers, self._steers = self._steers, {}
             self._repetition.forget()
             said = self._append([Said(self.plan.id, message) for message in steers.values()], now)
             return [Steered(list(steers)), *said]
+        compacting = self._compact_ahead()
+        if compacting is not None:
+            return compacting
         results, self._results = self._results, []
         return self._send(now, results)
 
@@ -143,7 +173,7 @@ class Turn(TurnFailing):
             return self._round_stopped(mail_.RoundStopped(mail.now, mail.round, mail.messages))
         self.state = "keeping"
         self._produced = True
-        self._compacted = False
+        self._compacted = self._compacted_ahead = False
         result = mail.result
         record = self._record(mail)
         self.records.append(record)
@@ -271,6 +301,9 @@ class Turn(TurnFailing):
             return self._end(verdict, now)
         ended, self._tool_round = self._tool_round, None
         self._results = ended.results()
+        if self._errand:
+            self.state = "closing"
+            return self._finish(now)
         if self._limit_reached():
             return self._end(ChainLimitError(f"Chain limit of {self.plan.chain_limit} exceeded."), now)
         judged = self._judged(ended.tool_calls(), ended.crashes(), now)

@@ -21,6 +21,7 @@ from .history import (
     not_run,
     result_part,
 )
+from .history_size import grown
 from .tool_round import ToolRound
 from .turn_mail import COMPACT, PREPARE, Append, Command, Finish, Observe, StopJob, StopSend, WakeAt
 from .turn_plan import TurnPlan
@@ -59,31 +60,52 @@ class TurnEnding:
         self._unstarted: list[ToolCall] = []
         self._partial: tuple[Message, ...] = ()
         self._produced = False
+        self._errand = False
+        self._tokens = 0  # of the history, counted where there is a bound
         self._steers: dict[str, Message] = {}
         self._results: list[ToolResult] = []
+
+    @property
+    def results(self) -> list[ToolResult]:
+        """What the tools of the last round gave, in call order, until a model call has taken it."""
+        return list(self._results)
+
+    @property
+    def _bound(self) -> int | None:
+        """The tokens above which the history is compacted before a model call."""
+        return self.plan.compacts.compact_at if self.plan.compacts is not None else None
 
     @property
     def keeping(self) -> bool:
         """Whether entries are being kept."""
         return self._appending > 0 and self.state != "over"
 
+    def outstanding(self) -> list[int]:
+        """The jobs that it waits for, where it waits for nothing else. Any thread."""
+        calls = self._tool_round
+        if self._appending or self.state not in ("preparing", "compacting", "tools"):
+            return []
+        if self.state == "tools":
+            return calls.busy() if calls is not None else []
+        return [PREPARE if self.state == "preparing" else COMPACT]
+
     def waiting(self) -> list[Command]:
         """The commands for a turn that has just been queued: its deadline runs from now on (C6)."""
-        return [WakeAt(self.plan.deadline)] if self.plan.deadline is not None else []
+        deadline = self.plan.scope.deadline
+        return [WakeAt(deadline.when)] if deadline is not None else []
 
     def _woken(self, now: float) -> list[Command]:
-        deadline = self.plan.deadline
+        deadline = self.plan.scope.deadline
         if deadline is None or self.state in ("stopping", "closing"):
             return []
-        if now < deadline:
-            return [WakeAt(deadline)]
-        seconds = self.plan.prompt.timeout
-        return self._end(
-            DeadlineExceededError(
-                f"the turn did not end within its timeout of {seconds} seconds (it was {self.state})"
-            ),
-            now,
-        )
+        if now < deadline.when:
+            return [WakeAt(deadline.when)]
+        return self._end(DeadlineExceededError(f"the turn did not end {deadline} (it was {self.state})", deadline), now)
+
+    def _late(self, now: float) -> bool:
+        """Whether the deadline has come, though nobody has said so yet: no model call begins then."""
+        deadline = self.plan.scope.deadline
+        return deadline is not None and now >= deadline.when
 
     def _end(self, error: BaseException, now: float) -> list[Command]:
         """The turn ends with this error; the first one counts."""
@@ -169,6 +191,8 @@ class TurnEnding:
         return [Finish(error), Observe(record)]
 
     def _append(self, entries: list[Entry], now: float) -> list[Command]:
+        if self._bound is not None:
+            self._tokens = grown(self._tokens, entries)
         if not entries:
             self._appending += 1
             return self._appended(mail_.Appended(now))

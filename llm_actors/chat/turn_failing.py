@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from llm_actors.errors import RepeatedToolCallsError, ToolCrashedError
 from llm_actors.messages import StreamEvent, ToolCall
 from llm_actors.messages.parts import user
-from llm_actors.observe import DeadLetter, ModelReplaced
+from llm_actors.observe import ModelReplaced
 from llm_actors.observe import RoundFailed as RoundFailedRecord
 
 from . import turn_mail as mail_
@@ -29,7 +29,7 @@ class TurnFailing(TurnEnding):
         super().__init__(*given)
         self._model: Any = None  # the conversation's own
         self._tried: set[str | int] = {self.plan.model}
-        self._compacted = False
+        self._compacted = self._compacted_ahead = False
         self._crashes: Counter[type] = Counter()
         self._repetition = Repetition()
         self._restart: str | None = None
@@ -56,7 +56,7 @@ class TurnFailing(TurnEnding):
         self._error = mail.error
         self._partial = interrupted_messages(mail.messages, "failed")
         self.state = "stopping"
-        return [Observe(failed), *self._bury(action, mail.error, mail.now), *self._close(mail.now)]
+        return [Observe(failed), *self._bury(action, mail.error), *self._close(mail.now)]
 
     def _again(self, action: Action, mail: mail_.RoundFailed) -> list[Command] | None:
         """The commands that make the call again, None where nothing is left to try. What came of the failed one is taken back."""
@@ -65,14 +65,17 @@ class TurnFailing(TurnEnding):
             return None
         self._restart = f"{type(mail.error).__name__}: {mail.error}" if mail.items else ""
         self.restarts += 1
-        return commands if self.state == "compacting" else [*commands, *self._go_on(mail.now)]
+        if self.state == "compacting":
+            return commands
+        self.state = "steering"  # nothing runs any more that an error would have to stop
+        return [*commands, *self._go_on(mail.now)]
 
     def _remedy(self, action: Action, error: BaseException, now: float) -> list[Command] | None:
         """Takes the other model, or begins to compact; None where the action is to end, or is used up."""
         if isinstance(action, Compact) and not self._compacted:
             self._compacted = True
             self.state = "compacting"
-            return [CompactHistory(action.policy, error)]
+            return [CompactHistory(action.policy, error, self._tokens, self._bound)]
         if isinstance(action, Fallback):
             found = next((model for model in action.models if _key(model) not in self._tried), None)
             if found is not None:
@@ -89,6 +92,15 @@ class TurnFailing(TurnEnding):
                 return [Observe(record)]
         return None
 
+    def _compact_ahead(self) -> list[Command] | None:
+        """Compacts before a call that would exceed the bound, once: if that was not enough, the provider decides."""
+        compacts, bound = self.plan.compacts, self._bound
+        if compacts is None or bound is None or self._tokens <= bound or self._compacted_ahead:
+            return None
+        self._compacted_ahead = True
+        self.state = "compacting"
+        return [CompactHistory(compacts.policy, None, self._tokens, bound)]
+
     def _compacted_history(self, mail: mail_.Compacted) -> list[Command]:
         if self.state == "stopping":
             self._stopping_job = False
@@ -98,7 +110,7 @@ class TurnFailing(TurnEnding):
         self.state = "steering"  # nothing runs any more that an error would have to stop
         if mail.error is not None:
             return self._end(mail.error, mail.now)
-        return self._append([Replaced(self.plan.id, tuple(mail.messages))], mail.now)
+        return self._append([Replaced(self.plan.id, tuple(mail.messages), compacted=True)], mail.now)
 
     # ---- tools failed
 
@@ -126,7 +138,7 @@ class TurnFailing(TurnEnding):
                 return None
             action = action.action
         if isinstance(action, Fail | GiveUp):
-            return [*self._bury(action, error, now), *self._end(error, now)]
+            return [*self._bury(action, error), *self._end(error, now)]
         remedy = self._remedy(action, error, now)
         if remedy is not None:
             return remedy if self.state == "compacting" else [*remedy, *self._go_on(now)]
@@ -139,13 +151,8 @@ class TurnFailing(TurnEnding):
 
     # ---- what both do
 
-    def _bury(self, action: Action, error: BaseException, now: float) -> list[Command]:
-        if not isinstance(action, GiveUp):
-            return []
-        letter = DeadLetter(
-            now=now, actor=f"conversation {self.plan.conversation}", message="Prompt", reason=repr(error)
-        )
-        return [Bury(repr(error)), Observe(letter)]
+    def _bury(self, action: Action, error: BaseException) -> list[Command]:
+        return [Bury(repr(error))] if isinstance(action, GiveUp) else []
 
     def _restarted(self) -> list[Command] | None:
         """For the next call: the event that takes back what came of the one that failed; None when it is no restart."""

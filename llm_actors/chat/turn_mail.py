@@ -24,11 +24,16 @@ COMPACT = -2
 
 
 class Begin(msgspec.Struct, frozen=True):
-    """The turn is at the head of its conversation. `open_calls`: calls that nobody has answered; `system`: the one in force."""
+    """The turn is at the head of its conversation. `open_calls`: calls that nobody has answered; `system`: the one in force.
+
+    `errand`: no model is called; these entries are kept, `open_calls` run, and that is all. `tokens`: the size of the history.
+    """
 
     now: float
     open_calls: list[ToolCall] = []
     system: str = ""
+    errand: list[Entry] | None = None
+    tokens: int = 0
 
 
 class Appended(msgspec.Struct, frozen=True):
@@ -230,10 +235,12 @@ class StopJob(msgspec.Struct, frozen=True):
 
 
 class CompactHistory(msgspec.Struct, frozen=True):
-    """Have this policy make the history shorter, because of this error. Answer: Compacted."""
+    """Have this policy make the history of so many tokens shorter, because of this error if there is one. Answer: Compacted."""
 
     policy: Any
-    error: BaseException
+    error: BaseException | None = None
+    tokens: int = 0
+    bound: int | None = None
 
 
 class Bury(msgspec.Struct, frozen=True):

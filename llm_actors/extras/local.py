@@ -20,6 +20,7 @@ from llm_actors.providers.protocol import Server, Timeouts
 
 from . import weights
 from .local_engine import Engine, engine_of
+from .local_process import Settings
 
 PREFIX = "local:"
 """What follows it in a model id is the path of a GGUF file."""
@@ -75,7 +76,7 @@ def ready() -> bool:
 def small_model() -> ModelWithAliases:
     """`local/smollm2-135m`. With tools its first answer is always a tool call; after the results it answers.
 
-    An answer ends after 256 tokens (`stop_reason` is `length`) unless the prompt gives its own `max_tokens`. Its temperature is 0.2.
+    An answer ends after 256 tokens (`stop_reason` is `length`) unless the prompt gives its own `max_tokens`. Its temperature is 0.7.
     """
     template = resources.files("llm_actors.extras").joinpath("tools.jinja").read_text("utf-8")
     name = weights.SMOLLM2.name
@@ -99,4 +100,5 @@ def register(register_model: Callable[..., Any], register_prefix: Callable[[str,
 
 
 def _model(model_id: str, wire_id: str, server: Server, **what: Any) -> ModelWithAliases:
-    return endpoint(model_id, server=server, wire_id=wire_id, timeout=_TIMEOUTS, attachment_types=frozenset(), **what)
+    known: dict[str, Any] = {"timeout": _TIMEOUTS, "attachment_types": frozenset(), "context_size": Settings.context}
+    return endpoint(model_id, server=server, wire_id=wire_id, **known, **what)

@@ -16,8 +16,9 @@ from llm_actors.observe import ClientClosed, ClientOpened, Observed
 from llm_actors.providers.protocol import Endpoint, WireRequest
 from llm_actors.runtime.loop import Loop
 
+from . import fast
 from .fault import shown
-from .library import ssl_context
+from .library import ssl_context, uses_fast
 
 if TYPE_CHECKING:
     import httpx
@@ -112,7 +113,9 @@ def _make(connections: int, keep_alive: int, *, trust_env: bool) -> httpx.AsyncC
     limits = httpx.Limits(
         max_connections=connections, max_keepalive_connections=keep_alive, keepalive_expiry=_KEEP_ALIVE_SECONDS
     )
-    return httpx.AsyncClient(verify=ssl_context(), limits=limits, timeout=None, trust_env=trust_env)  # noqa: S113 - the pump has its own
+    quick = fast.transport(limits, ssl_context()) if uses_fast() and not (trust_env and fast.has_proxy()) else None
+    own = {"verify": ssl_context(), "limits": limits, "trust_env": trust_env, "transport": quick}
+    return httpx.AsyncClient(timeout=None, **own)  # type: ignore[arg-type]  # noqa: S113 - the pump has timeouts of its own
 
 
 @functools.lru_cache(maxsize=256)

@@ -54,6 +54,7 @@ def test_what_is_given_reaches_the_endpoint():
         supports_schema=False,
         supports_tools=False,
         can_stream=False,
+        context_size=4096,
         dialect="embedded",
         available=lambda: False,
     )
@@ -65,6 +66,7 @@ def test_what_is_given_reaches_the_endpoint():
     assert (model.model.needs_key, model.model.key_env_var) == ("mine", "MY_KEY")
     assert model.model.provider.dialect == EMBEDDED
     assert {getattr(model.model, name) for name in ("supports_tools", "supports_schema", "can_stream")} == {False}
+    assert (model.model.context_size, model.async_model.context_size) == (4096, 4096)
     assert not model.is_available()
 
 

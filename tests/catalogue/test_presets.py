@@ -51,6 +51,8 @@ def test_what_models_can_do_follows_their_rows(catalogue):
     assert not catalogue.get_model("gpt-4").supports_schema
     assert not catalogue.get_model("o1").can_stream
     assert catalogue.get_model("openai/new").supports_tools
+    sizes = [catalogue.get_model(name).context_size for name in ("gpt-4o", "gpt-4", "o3", "openai/new")]
+    assert sizes == [128_000, 8_192, 200_000, None]
 
 
 def test_models_share_their_codec_and_endpoints_but_not_themselves(catalogue):

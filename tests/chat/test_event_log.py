@@ -82,7 +82,7 @@ def test_a_writer_and_readers_in_threads_miss_nothing():
             loop.post(log.write, [str(number)])
         loop.post(lambda: (log.seal(None, [], []), log.release()))
         for thread in threads:
-            thread.join(10)
+            thread.join(30)
         whole = [str(number) for number in range(500)]
         assert [len(seen) for seen in readings] == [500] * 4
         assert readings == [whole] * 4

@@ -103,7 +103,12 @@ THIRD_PARTY = {
     "llm_actors.counters": frozenset({"msgspec"}),
     "llm_actors.system_tree": frozenset({"msgspec"}),
     "llm_actors.testing.plugin": frozenset({"pytest"}),
+    # An HTTP client's other end; h11 is the parser inside of httpx.
+    "llm_actors.testing.memory": frozenset({"httpx", "h11"}),
+    "llm_actors.testing.cassette": frozenset({"httpx"}),
     "llm_actors.extras.local": frozenset({"xllamacpp"}),
+    "llm_actors.transport.fast": frozenset({"aiohttp", "httpx_aiohttp"}),
+    "llm_actors.runtime.background_thread": frozenset({"uvloop"}),
 }
 
 ASYNCIO_IN = (
@@ -118,13 +123,14 @@ ASYNCIO_IN = (
     "llm_actors.command",
 )
 # The event log is the part of the response that threads meet in. The local engine is a process with its watchers.
-# Ctrl-C cancels from a thread of its own.
+# Ctrl-C cancels from a thread of its own. A simulation's threads are real ones that take turns.
 THREADING_IN = (
     "llm_actors.runtime",
     "llm_actors.chat.response",
     "llm_actors.chat.event_log",
     "llm_actors.extras.local",
     "llm_actors.command.interrupt",
+    "llm_actors.testing.step_threads",
 )
 CLOCK_IN = ("llm_actors.runtime.clock", "llm_actors.runtime.loop", "llm_actors.testing", "llm_actors.extras.local")
 STANDARD = (
@@ -139,6 +145,9 @@ PURE = (
     "llm_actors.chat.tool_round",
     "llm_actors.chat.failures",
     "llm_actors.chat.repetition",
+    "llm_actors.chat.scope",
+    "llm_actors.chat.budget",
+    "llm_actors.chat.estimate",
     "llm_actors.chat.history",
     "llm_actors.transport.retry",
 )

@@ -25,7 +25,7 @@ from llm_actors.runtime import (
     which_system,
 )
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 def test_each_asyncio_loop_has_one_loop_from_its_first_touch_to_its_end():

@@ -49,7 +49,7 @@ def program(text, *, interrupt_at=None, status=0, quiet=True):
                 if line.strip() == interrupt_at:
                     process.send_signal(signal.SIGINT)
                     break
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     if interrupt_at is not None:

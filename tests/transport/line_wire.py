@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from llm_actors.errors import InvalidRequestError, ProtocolError, ServerError, StreamTruncatedError
 from llm_actors.messages import ModelRequest, Options, RoundResult, Secret, user
-from llm_actors.providers.protocol import Decoder, Endpoint, Provider, WireRequest
+from llm_actors.providers.protocol import Decoder, Endpoint, Limits, Provider, WireRequest
 from llm_actors.runtime import loop as loops
 from llm_actors.transport import Clients, Pump, WireCall
 
@@ -134,14 +134,17 @@ class Bench:
         place = Endpoint(**{"base_url": self.base_url, **endpoint})
         request = ModelRequest(model, [user("hi")], stream=stream)
         flight = self.pump.start(
-            WireCall(provider or self.provider, place, request, Secret(key) if key else None), sink
+            WireCall(
+                provider or self.provider, place, request, Secret(key) if key else None, limits=place.limits or Limits()
+            ),
+            sink,
         )
         return flight, sink
 
     async def call(self, **endpoint):
         """Runs one call to its end; gives the sink and the ending."""
         _, sink = self.start(**endpoint)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return sink, await sink.over
 
     def pool(self, **endpoint):
