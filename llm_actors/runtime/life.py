@@ -31,6 +31,7 @@ from .registry import unregister
 from .reply import answer, answer_error, dead
 from .unit import ActorUnit
 from .unit import waiting as at_work
+from .work import Work, work_of
 
 if TYPE_CHECKING:
     from .office import Office
@@ -105,7 +106,7 @@ class Life(Mortal, pykka.Actor):
             goes_on = self._actor_start() if envelope is None else self._actor_deliver(envelope)
             stalls.inside, now = None, monotonic()
             if now - began > stalls.bound:
-                stalls.took(doing(self, envelope), began, now)
+                stalls.took(work_of(self, envelope), began, now)
             if not goes_on:
                 return
             if now > end:
