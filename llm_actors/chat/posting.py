@@ -189,10 +189,6 @@ class Posting(Origin, Generic[R]):
         """The turn that has to get on before this response does. Any thread."""
         return self._seat.at_work_on(log)
 
-    def observe(self, kind: type[Record], **facts: Any) -> None:
-        """Hands a record to the observers of its system, on its loop, once it is at work on one."""
-        self._seat.observe(kind, conversation=self._id, **facts)
-
     def lost(self) -> None:
         """The loop is closed: ends all turns that were on it."""
         self._seat.lost()

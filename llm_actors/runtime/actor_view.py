@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from .in_work import doing
 from .life import Life
 from .loop import Loop
 from .work import work_of

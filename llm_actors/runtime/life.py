@@ -24,7 +24,6 @@ from .carried import Floor, brought_by, carried
 from .dead_letters import dead_letter
 from .ending import Ending, Mortal, Reason, Watch
 from .future import Future
-from .in_work import Work, doing
 from .loop import Loop, is_background
 from .mailbox import Envelope, Kill, Mailbox, Stop
 from .registry import unregister

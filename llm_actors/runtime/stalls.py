@@ -157,11 +157,3 @@ class Stepped(Coroutine[Any, Any, Any]):
     def __getattr__(self, name: str) -> Any:
         """Frames, code and name, by which asyncio shows a task: those of the coroutine itself."""
         return getattr(self._coroutine, name)
-
-
-def checked_bound(bound: float | None) -> float:
-    """The seconds; None is for ever. Raises ValueError."""
-    if bound is not None and not bound >= 0:
-        msg = f"stall_bound is in seconds and at least 0, or None, not {bound!r}"
-        raise ValueError(msg)
-    return math.inf if bound is None else bound

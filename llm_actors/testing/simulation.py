@@ -32,6 +32,7 @@ from llm_actors.actor_system import ActorSystem
 from llm_actors.errors import SimulationError
 from llm_actors.runtime import loop as loops
 from llm_actors.runtime.clock import lent
+from llm_actors.runtime.urn import renumber
 from llm_actors.runtime.which_system import system_context
 
 from .step_threads import StepThreads
