@@ -30,7 +30,7 @@ def check_turn(world: World) -> None:
     if world.failure is not None:
         raise world.failure
     for talking in world.talks:
-        head = talking.conversation._history._head
+        head = talking.conversation._history.head
         if head is not talking.head:
             talking.head = head
             check_history(world, talking)

@@ -95,7 +95,7 @@ class Seen:
 
     def entries(self) -> int:
         """How many entries of its history are its own."""
-        link, count = self.talking.conversation._history._head, 0
+        link, count = self.talking.conversation._history.head, 0
         while link is not None:
             count += link.entry.turn == self.log.id
             link = link.before
