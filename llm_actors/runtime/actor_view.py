@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from .in_work import doing
 from .life import Life
 from .loop import Loop
 from .office import Office
 from .roster import Charge
 from .supervisor import Supervisor
 from .threading_actor import ThreadingActor
+from .work import work_of
 
 Doing = Literal["idle", "waiting", "working", "restarting", "dead"]
 
@@ -92,7 +92,7 @@ def _in_thread(actor: ThreadingActor) -> ActorView:
     inbox = actor.actor_inbox
     work = inbox.in_work
     state: Doing = "working" if work is not None else "waiting" if len(inbox) else "idle"
-    what = doing(actor, work) if work is not None else None
+    what = work_of(actor, work) if work is not None else None
     return ActorView(type(actor).__qualname__, actor.actor_urn, state, what, None, len(inbox))
 
 
@@ -102,7 +102,7 @@ def inside_of(loop: Loop, now: float, actor: object | None = None) -> Inside | N
     if isinstance(inside, tuple):
         who, envelope = inside
         if isinstance(who, Life) and actor in (None, who):
-            return Inside(doing(who, envelope), max(0.0, now - since))
+            return Inside(work_of(who, envelope), max(0.0, now - since))
     elif inside is not None and actor is None:
         return Inside(inside, max(0.0, now - since))
     return None
