@@ -81,6 +81,7 @@ class EventLog(Arrivals):
         "sealed",
         "seconds",
         "started",
+        "steers",
         "subscribers",
         "takes_over",
         "told_to_end",
@@ -114,6 +115,7 @@ class EventLog(Arrivals):
         self.messages: list[Message] = []
         self.history: History | None = None
         self.started = ""
+        self.steers = False
         self.seconds = 0.0
         self.callbacks: list[Callback] = []
         self.subscribers: list[Subscription] = []
@@ -287,8 +289,8 @@ class EventLog(Arrivals):
             with contextlib.suppress(ValueError):
                 waiters.remove(waiter)
         # A prompt that its sender could never have waited for is not answered behind its back: two conversations would go on asking each
-        # other for ever. One that has begun may be the very turn that the sender works for.
-        circle = isinstance(error, DeadlockError) and not self.started
+        # other for ever. One that has begun, or is steered, may be of the very turn that the sender works for.
+        circle = isinstance(error, DeadlockError) and not (self.started or self.steers)
         if (
             isinstance(error, Exception | GeneratorExit) and not circle
         ):  # it can't wait here, or was dropped: it only stops reading
