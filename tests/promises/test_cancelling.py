@@ -220,7 +220,7 @@ async def forever() -> str:
     "phase", ["mailbox", "no answer", "stalled answer", "async tool", "sync tool", "hook", "prepare"]
 )
 def test_a_deadline_covers_the_whole_turn(server, pair, dress, run, phase):
-    """C6: A deadline covers the whole turn: waiting in the mailbox, model, tools."""
+    """C6: A deadline covers the whole turn: waiting in the mailbox, ... model, tools."""
     world = World(dress)
     held = Held()
 
@@ -337,3 +337,25 @@ def test_a_turn_that_is_over_in_time_is_not_touched_by_its_deadline(server, pair
 def test_a_timeout_that_is_none_is_refused_at_the_call(pair, timeout):
     with pytest.raises(ValueError, match="more than 0"):
         pair.model.prompt("hi", timeout=timeout)
+
+
+def test_a_deadline_ends_a_turn_that_waits_for_a_rate_limit():
+    """C6: A deadline covers the whole turn: ... waiting for a rate limit ..."""
+    limiter: list[asyncio.Semaphore] = []
+
+    class Limited(llm.AsyncModel):
+        model_id = "limited"
+
+        async def execute(self, prompt, stream, response, conversation):
+            async with limiter[0]:
+                yield f"said {prompt.prompt}"
+
+    async def main():
+        limiter.append(asyncio.Semaphore(0))
+        conversation = Limited().conversation()
+        with pytest.raises(llm.DeadlineExceededError):
+            await conversation.prompt("a", timeout=0.05).text()
+        limiter[0].release()
+        assert await conversation.prompt("b", timeout=20).text() == "said b"
+
+    asyncio.run(main())
