@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import llm_actors as llm
-from llm_actors.chat.history import Answered, Returned, Said
+from llm_actors.chat.history import Answered, Replaced, Returned, Said
 from llm_actors.loop_engine import LoopEngine
 
 from .answers import END, WORD
@@ -47,7 +47,7 @@ def check_history(world: World, talking: Talking) -> None:
     called: set[Any] = set()
     returned: set[Any] = set()
     for entry in talking.conversation._history.entries():
-        if isinstance(entry, Answered):
+        if isinstance(entry, Answered | Replaced):
             called |= {
                 part.tool_call_id
                 for message in entry.messages
@@ -96,6 +96,8 @@ def check_request(world: World, seen: Seen, messages: list[Any]) -> None:
     """C1: a prompt sees all that was answered before it, once, and nothing else that is under way. C2: the request is valid."""
     if seen.talking.talk.model != "wire" and (fault := fault_of(messages)):
         world.broken("C2", f"the request for {seen} is not valid: {fault}")
+    if any(talking.merged and seen.name in talking.others for talking in world.talks):
+        return  # whose request it is, its last words do not tell
     if seen.silent is not None and not _goes_on(seen):
         world.broken("C5", f"a model was called for {seen} after its cancel had returned")
     asked = [message.text for message in messages if message.role == "user"]
