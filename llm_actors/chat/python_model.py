@@ -147,11 +147,11 @@ class TaskFlight:
         self._response = response
         self._sink = sink
         self._stopped = self._over = False
-        self.code = TaskCode("execute")
+        watched = f"execute of {live.model.model_id}"
+        self.code = TaskCode(watched)
         context = live.mail.context.copy()
         context.run(waiting.set, self.code)
         name = f"llm_actors execute {response.id}"
-        watched = f"execute of {live.model.model_id}"
         self._task = engine.loop.spawn(self._run(execute), name=name, context=context, watched=watched)
         # A task that is cancelled before its first step never takes it: its end is told here.
         self._task.add_done_callback(lambda _: self._end(sink.failed, _loop_ended()))

@@ -169,7 +169,7 @@ def test_a_python_models_execute_that_waits_for_its_own_conversation(dress):
 
         conversation = (Native if dress == "async" else Plain)().conversation()
         assert await text(conversation.prompt("ask")) == "told"
-        assert told == [(f"conversation {conversation.id} (in execute)",)]
+        assert told == [(f"conversation {conversation.id} (in execute of {conversation.model.model_id})",)]
         assert await text(conversation.prompt("next")) == "heard"
 
     run(main())
