@@ -61,7 +61,7 @@ class ShutdownReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is left: no thread in a user's code, no loop that did not answer."""
+        """Whether nothing is left: no thread in a user's code, no loop that did not answer. Any thread."""
         return not (self.abandoned or self.silent)
 
     def __str__(self) -> str:

@@ -1,17 +1,17 @@
 """What a system is told of, and what it counts."""
 
 import asyncio
-import time
 
 import pytest
 
 import llm_actors as llm
 from llm_actors.observe import LoopStalled
+from llm_actors.runtime import running
 from tests.chat.speakers import Says, run
+from tests.stood_clock import hold, stand
 from tests.test_shutdown import calls
 
-LONG = 0.05
-hold = time.sleep  # the stall, where it is called on a loop
+LONG = 30.0
 
 
 def told(main, **settings):
@@ -19,7 +19,8 @@ def told(main, **settings):
     records = []
 
     async def inside():
-        async with llm.ActorSystem(observers=[records.append], stall_bound=0.03, **settings) as system:
+        stand()
+        async with llm.ActorSystem(observers=[records.append], stall_bound=10.0, **settings) as system:
             await main()
             return system.counters().stalls
 
@@ -46,11 +47,13 @@ def test_an_async_tool_that_holds_the_loop_is_told_of():
 
 
 def test_a_sync_tool_is_no_stall():
-    def search():
-        hold(LONG)
-        return "found"
-
     async def main():
+        clock = running().clock
+
+        def search():
+            clock.hold(LONG)
+            return "found"
+
         await calls("search").chain("x", tools=[search]).text()
 
     assert told(main) == []
@@ -121,7 +124,8 @@ def test_an_observer_is_told_of_and_not_the_handler_that_called_it():
                 hold(LONG)
 
     async def main():
-        async with llm.ActorSystem(observers=[Observer(), records.append], stall_bound=0.03) as system:
+        stand()
+        async with llm.ActorSystem(observers=[Observer(), records.append], stall_bound=10.0) as system:
             await Says("a").prompt("x").text()
             return system.counters().stalls
 
@@ -131,9 +135,10 @@ def test_an_observer_is_told_of_and_not_the_handler_that_called_it():
     assert names == ["observer test_an_observer_is_told_of_and_not_the_handler_that_called_it.<locals>.Observer"]
 
 
-@pytest.mark.parametrize("bound", [None, 5.0])
+@pytest.mark.parametrize("bound", [None, 50.0])
 def test_a_system_hears_of_nothing_below_its_bound(bound):
     async def main():
+        stand()
         async with llm.ActorSystem(stall_bound=bound) as system:
             await Says(lambda _: hold(LONG), "a").prompt("x").text()
             return system.counters().stalls

@@ -76,9 +76,11 @@ class Posting(Origin, Generic[R]):
         take: Callable[[PromptMail], object] | None = None,
     ) -> R:
         """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
+        response = current().new_id()
+        self._check_open(response)
         sent.conversation = None if self._single else self
         sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
-        log = EventLog(current().new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
+        log = EventLog(response, sent, self.model, self, chain=sent.said.chain, detached=detached)
         log.steers = steers
         conversation: Any = self
         scope, sent_at = scope_of(sent.said, conversation, budget)
@@ -101,19 +103,28 @@ class Posting(Origin, Generic[R]):
             self._place(mail, take)
         return self._view(log)
 
+    def _check_open(self, response: str) -> None:
+        try:
+            if self._closed:
+                msg = f"{self!r} is closed"
+                raise ActorError(msg)  # noqa: TRY301 - one of two, and both are told to observers
+            self._seat.admit()
+        except ActorError as error:
+            self._refused(response, error)
+            raise
+
+    def _refused(self, response: str, error: ActorError) -> None:
+        self.observe(PromptRefused, response=response, error=repr(error))
+
     def _place(self, mail: PromptMail, take: Callable[[PromptMail], object] | None = None) -> None:
         """To the actor, or to where prompts wait for a loop. Raises ActorError where it is not taken."""
         try:
             self._send_off(mail, take)
         except ActorError as error:
-            self.observe(PromptRefused, response=mail.log.id, error=repr(error))
+            self._refused(mail.log.id, error)
             raise
 
     def _send_off(self, mail: PromptMail, take: Callable[[PromptMail], object] | None) -> None:
-        if self._closed:
-            msg = f"{self!r} is closed"
-            raise ActorError(msg)
-        self._seat.admit()
         conversation: Any = self
         loop = self._loop()
         if loop is None:
