@@ -5,6 +5,7 @@
     chat        conversation, turn, history, response, tools, models
     providers   one file per wire protocol, no I/O    transport   the pump that moves their bytes
     catalogue   which models exist, keys, aliases     actor_system   configuration; loop_engine: what one loop has
+    shutdown, signals   the end of a system           system_tree, counters   what goes on in it, what did
     command     the command line                      testing     scripted servers for your tests       extras   one file per pip extra
 
 `import llm_actors as llm` and go on as with `llm`: `llm.get_async_model("gpt-4o-mini").prompt("Hi")`.
@@ -12,7 +13,7 @@
 
 import logging as _logging
 
-from .actor_system import ActorSystem
+from .actor_system import ActorSystem, default_system
 from .catalogue.endpoints import endpoint
 from .catalogue.keys import get_key, load_keys
 from .catalogue.registry import (
@@ -33,11 +34,15 @@ from .catalogue.registry import (
     unregister_model,
 )
 from .catalogue.user_dir import user_dir
+from .chat.budget import Budget, Price, Spent
 from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
 from .chat.compaction_policies import DropOldest, Summarise
 from .chat.conversation import AsyncConversation, Conversation
+from .chat.conversation_view import ConversationView, TurnView
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
+from .chat.group import Group
+from .chat.inheritance import current_scope, enter_scope
 from .chat.model import (
     AsyncKeyModel,
     AsyncModel,
@@ -46,8 +51,10 @@ from .chat.model import (
 )
 from .chat.response import AsyncResponse, Response
 from .chat.schema import schema_dsl
-from .chat.tool_pool import cancelled
+from .chat.scope import Deadline, Scope
+from .chat.tool_pool import PoolStats, cancelled
 from .chat.tools import ServerSideTool, Tool, Toolbox
+from .counters import Counters
 from .errors import (
     ActorError,
     AsyncioOnlyError,
@@ -55,7 +62,9 @@ from .errors import (
     AuthenticationError,
     BlockingWaitError,
     BlocksLoopWarning,
+    BudgetExceeded,
     CancelToolCall,
+    CassetteMissError,
     ChainLimitError,
     ConnectionFailedError,
     ContentFilterError,
@@ -63,7 +72,9 @@ from .errors import (
     ConversationBusyError,
     ConversationCrashedError,
     DeadlineExceededError,
+    DeadlockError,
     EngineError,
+    GroupEndedError,
     IncompleteAnswerError,
     InvalidRequestError,
     LLMError,
@@ -73,6 +84,7 @@ from .errors import (
     ModelTimeoutError,
     NeedsKeyException,
     NoDefaultModelError,
+    NoPriceError,
     OptionsError,
     OverloadedError,
     PauseChain,
@@ -83,15 +95,19 @@ from .errors import (
     RepeatedToolCallsError,
     ResponseCancelledError,
     ServerError,
+    SimulationError,
     StreamTruncatedError,
+    SystemShutdownError,
     ToolArgumentsError,
     ToolCrashedError,
     ToolStuckError,
+    TooManyRestartsError,
     TurnError,
     UnknownModelError,
     UserFileError,
 )
 from .messages import (
+    Answer,
     Attachment,
     AttachmentPart,
     Event,
@@ -115,13 +131,20 @@ from .messages import (
     user,
 )
 from .providers.protocol import Limits, Timeouts
-from .runtime import Actor
+from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef, Topic
+from .runtime.actor_view import ActorView
+from .shutdown import AbandonedCall, ShutdownReport
+from .signals import ShutdownSignals
+from .system_tree import LoopView, SystemTree
 
 __all__ = [
+    "AbandonedCall",
     "Actor",
     "ActorError",
     "ActorSystem",
+    "ActorView",
     "After",
+    "Answer",
     "AsyncConversation",
     "AsyncKeyModel",
     "AsyncModel",
@@ -131,11 +154,17 @@ __all__ = [
     "AttachmentError",
     "AttachmentPart",
     "AuthenticationError",
+    "Backoff",
     "BlockingWaitError",
     "BlocksLoopWarning",
+    "Budget",
+    "BudgetExceeded",
     "CancelToolCall",
+    "CassetteMissError",
     "ChainLimitError",
     "Change",
+    "Child",
+    "ChildStatus",
     "Compact",
     "Compacting",
     "Compaction",
@@ -145,7 +174,12 @@ __all__ = [
     "Conversation",
     "ConversationBusyError",
     "ConversationCrashedError",
+    "ConversationView",
+    "Counters",
+    "Deadline",
     "DeadlineExceededError",
+    "DeadlockError",
+    "Down",
     "DropOldest",
     "EngineError",
     "Event",
@@ -153,25 +187,32 @@ __all__ = [
     "Failures",
     "Fallback",
     "GiveUp",
+    "Group",
+    "GroupEndedError",
     "IncompleteAnswerError",
     "InvalidRequestError",
     "KeyModel",
     "LLMError",
     "Limits",
     "LoopClosedError",
+    "LoopView",
     "MailboxFullError",
     "Message",
     "Model",
     "ModelError",
     "ModelTimeoutError",
     "ModelWithAliases",
+    "Monitor",
     "NeedsKeyException",
     "NoDefaultModelError",
+    "NoPriceError",
     "Options",
     "OptionsError",
     "OverloadedError",
     "Part",
     "PauseChain",
+    "PoolStats",
+    "Price",
     "Prompt",
     "ProtocolError",
     "ProviderError",
@@ -181,15 +222,24 @@ __all__ = [
     "RepeatedToolCallsError",
     "Response",
     "ResponseCancelledError",
+    "Scope",
     "Secret",
     "ServerError",
     "ServerSideTool",
+    "ShutdownReport",
+    "ShutdownSignals",
+    "SimulationError",
+    "Spent",
     "StreamEvent",
     "StreamTruncatedError",
     "Summarise",
+    "SupervisorRef",
+    "SystemShutdownError",
+    "SystemTree",
     "Tell",
     "TextPart",
     "Timeouts",
+    "TooManyRestartsError",
     "Tool",
     "ToolArgumentsError",
     "ToolCall",
@@ -200,13 +250,18 @@ __all__ = [
     "ToolResultPart",
     "ToolStuckError",
     "Toolbox",
+    "Topic",
     "TurnError",
+    "TurnView",
     "UnknownModelError",
     "Usage",
     "UserFileError",
     "assistant",
     "cancelled",
+    "current_scope",
+    "default_system",
     "endpoint",
+    "enter_scope",
     "get_async_model",
     "get_async_model_aliases",
     "get_async_models",

@@ -20,15 +20,21 @@
     |   `-- IncompleteAnswerError           `json()`/`value()` of an answer the provider cut short, or that does not fit (ValueError)
     |-- TurnError                           a turn ended without an answer
     |   |-- ResponseCancelledError          cancelled
+    |   |   `-- SystemShutdownError         the system was shut down: the turn was cancelled, or the prompt not taken (ActorError)
     |   |-- DeadlineExceededError           its time was up (TimeoutError)
     |   |-- ChainLimitError                 too many rounds (ValueError)
+    |   |-- BudgetExceeded                  a budget has no room for another model call: `limit`, `spent`, `reserved`, `asked`
+    |   |-- NoPriceError                    a budget in money, and a model without a price
     |   |-- ToolCrashedError                a tool raised, where the failure table says that this ends the turn
     |   |-- RepeatedToolCallsError          round after round the same tool calls with the same results
     |   |-- ConversationCrashedError        a defect in the conversation's actor ended the turn; `__cause__` is what was raised
     |   `-- LoopClosedError                 its event loop ended (RuntimeError)
     |-- ActorError
     |   |-- MailboxFullError                bounded mailbox, nothing was sent
+    |   |-- TooManyRestartsError            a supervisor gave up: a child failed more often than its intensity allows
     |   |-- ConversationBusyError           a turn has not ended, and the conversation takes no prompt meanwhile (`when_busy="reject"`)
+    |   |-- GroupEndedError                 started in a group that has ended, or is being cancelled (RuntimeError)
+    |   |-- DeadlockError                   a wait that could only end by itself: `chain` says who waits for whom (RuntimeError)
     |   |-- BlockingWaitError               a blocking wait on the thread that has to do the work: await it (RuntimeError)
     |   |-- AsyncioOnlyError                called under trio or another runner (RuntimeError)
     |   `-- ToolStuckError                  a tool was not called: earlier calls of it hang in their threads (RuntimeError)
@@ -38,6 +44,8 @@
     |-- OptionsError                        an option the model doesn't have, or a wrong value (ValueError, TypeError)
     |-- AttachmentError                     can't be read, fetched, or is too large (ValueError)
     |-- ToolArgumentsError                  a model's arguments don't fit the tool: the model is told what was expected (ValueError)
+    |-- SimulationError                     nothing can happen any more in virtual time, or too much: says what waits (RuntimeError)
+    |-- CassetteMissError                   a request that was not recorded: shows how it differs from the nearest one (LookupError)
     |-- CancelToolCall                      raise it in before_call: the model is told why
     `-- PauseChain                          raise it in a tool: the chain stops until somebody resumes
 
@@ -159,11 +167,46 @@ class ResponseCancelledError(TurnError):
 
 
 class DeadlineExceededError(TurnError, TimeoutError):
-    """The turn's time was up: waiting in the mailbox, for the model, or for tools."""
+    """The turn's time was up: waiting in the mailbox, for the model, or for tools. `deadline`: which one it was, with its `owner`."""
+
+    def __init__(self, message: str, deadline: Any = None) -> None:
+        super().__init__(message)
+        self.deadline = deadline
 
 
 class ChainLimitError(TurnError, ValueError):
     """The model asked for one more round than the limit allows; what was done stays in the history."""
+
+
+class BudgetExceeded(TurnError):  # noqa: N818 - what happened to the budget, as users say it
+    """A budget has no room for another model call, which was not sent.
+
+    `budget`: its name. `kind`: which of its limits (`requests`, `tokens`, `input_tokens`, `output_tokens`, `cost`). `limit`, `spent`,
+    `reserved` for calls under way, and `asked` for this one: in calls, tokens, or money.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str = "",
+        kind: str = "",
+        limit: float = 0,
+        spent: float = 0,
+        reserved: float = 0,
+        asked: float = 0,
+    ) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.kind = kind
+        self.limit = limit
+        self.spent = spent
+        self.reserved = reserved
+        self.asked = asked
+
+
+class NoPriceError(TurnError):
+    """A budget in money holds for a call to a model that has no price: it was not sent."""
 
 
 class ToolCrashedError(TurnError):
@@ -199,12 +242,40 @@ class MailboxFullError(ActorError):
     """The mailbox holds as many messages as its bound allows; this one was not taken."""
 
 
+class SystemShutdownError(ResponseCancelledError, ActorError):
+    """The ActorSystem was shut down: it takes no more prompts, and turns that had not ended when their time was up were cancelled."""
+
+
+class TooManyRestartsError(ActorError):
+    """A supervisor gave up: its child `child` failed more than `intensity` times within `period`. `__cause__`: what it failed of last."""
+
+    def __init__(self, message: str, child: str = "") -> None:
+        super().__init__(message)
+        self.child = child
+
+
 class ConversationBusyError(ActorError):
     """A turn of this conversation has not ended, and it was made to take no prompt meanwhile; this one was not sent."""
 
 
+class GroupEndedError(ActorError, RuntimeError):
+    """A prompt, task or actor that a group was to take, or take to its end, when it had ended or was being cancelled."""
+
+
 class BlockingWaitError(ActorError, RuntimeError):
     """A blocking wait on the thread of the loop that has to do the work would never end: await it instead."""
+
+
+class DeadlockError(ActorError, RuntimeError):
+    """A wait that would close a circle of waits: what it waits for waits, over however many steps, for the one who waits.
+
+    Raised before the wait begins, also where it has a time limit. `chain`: who waits, each for the next and the last for the first.
+    What was asked stays asked: a prompt whose `text()` raises this is answered when its turn comes, unless it is cancelled.
+    """
+
+    def __init__(self, message: str, chain: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.chain = chain
 
 
 class BlocksLoopWarning(RuntimeWarning):
@@ -244,6 +315,14 @@ class AttachmentError(LLMError, ValueError):
 
 class ToolArgumentsError(LLMError, ValueError):
     """The arguments that a model gave for a tool are not JSON, or do not fit; the text tells the model what was expected."""
+
+
+class SimulationError(LLMError, RuntimeError):
+    """A program in virtual time can't go on: nothing can happen any more, or too much has. The text says what waits, and where."""
+
+
+class CassetteMissError(LLMError, LookupError):
+    """A request that is not on the cassette. The text shows how it differs from the nearest recorded one."""
 
 
 class CancelToolCall(LLMError):  # noqa: N818 - the peer's name

@@ -23,14 +23,37 @@ class TurnRecord(Record, frozen=True, kw_only=True):
     response: str
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """The turn that a prompt was sent from: ids of its conversation, response and, if it was a tool, tool call."""
+
+    conversation: str
+    response: str
+    tool_call_id: str | None = None
+
+
 class PromptQueued(TurnRecord, frozen=True, kw_only=True):
     """A prompt was taken in; `waiting` are ahead of it."""
 
     waiting: int
 
 
+class PromptRefused(TurnRecord, frozen=True, kw_only=True):
+    """A prompt was not taken: mailbox full, conversation busy or closed, system shut down. `error` is what `prompt()` raised."""
+
+    error: str
+
+
 class TurnStarted(TurnRecord, frozen=True, kw_only=True):
-    """A turn's prompt reached the head of its conversation."""
+    """A turn's prompt reached the head of its conversation.
+
+    What it inherited: `parent` is the turn that sent it, `group` the innermost group, `trace` such as W3C `traceparent` and `baggage`.
+    """
+
+    parent: Sender | None = None
+    group: str | None = None
+    tenant: str | None = None
+    priority: int = 0
+    trace: dict[str, str] = {}
 
 
 class PromptsJoined(TurnRecord, frozen=True, kw_only=True):
@@ -43,6 +66,13 @@ class TurnSteered(TurnRecord, frozen=True, kw_only=True):
     """A turn took in what was steered into it; `steers` are the ids of the responses that were promised for it."""
 
     steers: list[str]
+
+
+class TurnCancelled(TurnRecord, frozen=True, kw_only=True):
+    """A turn, queued or running, was told to end: `error` says by whom or what, `state` what it was at. TurnFinished says when it had."""
+
+    state: str
+    error: str
 
 
 class RoundStarted(TurnRecord, frozen=True, kw_only=True):
@@ -66,6 +96,12 @@ class RoundFailed(TurnRecord, frozen=True, kw_only=True):
 
     round: int
     error: str
+
+
+class RequestRepeated(TurnRecord, frozen=True, kw_only=True):
+    """A model call's request was sent once more, over a new connection: the one that was kept had been closed by the server."""
+
+    round: int
 
 
 class ModelReplaced(TurnRecord, frozen=True, kw_only=True):
@@ -98,11 +134,49 @@ class ToolEnded(TurnRecord, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class ToolRefused(Record, frozen=True, kw_only=True):
+    """A tool was not called: `error` is the result that the model reads (calls of it hang, no thread, the end of the loop)."""
+
+    tool: str
+    error: str
+
+
+class GroupStarted(Record, frozen=True, kw_only=True):
+    """A group was entered; `outer` is the one around it."""
+
+    group: str
+    outer: str | None = None
+
+
+class GroupEnded(Record, frozen=True, kw_only=True):
+    """A group was left, and nothing of it runs. What its model calls spent; `error` is what left it, if it was not its end."""
+
+    group: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    error: str | None = None
+
+
 class TurnFinished(TurnRecord, frozen=True, kw_only=True):
     """A turn ended; `error` is None for an answer."""
 
     rounds: int
     error: str | None = None
+
+
+class ConversationBound(Record, frozen=True, kw_only=True):
+    """A conversation is at work on this loop from now on: at its first prompt, or when the loop it was on has ended."""
+
+    conversation: str
+    loop: str
+
+
+class ConversationClosed(Record, frozen=True, kw_only=True):
+    """A conversation takes no more prompts: `close()` was called."""
+
+    conversation: str
 
 
 class ConversationCrashed(Record, frozen=True, kw_only=True):
@@ -118,6 +192,20 @@ class CallbackFailed(TurnRecord, frozen=True, kw_only=True):
     """An `on_done` callback raised."""
 
     error: str
+
+
+class CallbacksAwaited(Record, frozen=True, kw_only=True):
+    """At an end, `callbacks` of `on_done` that had suspended were waited for; `cut` of them were cancelled, as their time was up."""
+
+    callbacks: int
+    cut: int
+
+
+class SubscriberDropped(TurnRecord, frozen=True, kw_only=True):
+    """An actor that had subscribed to a response's events gets no more of them: it is dead."""
+
+    actor: str
+    reason: str
 
 
 class ToolAbandoned(Record, frozen=True, kw_only=True):
@@ -137,14 +225,74 @@ class ToolReturned(Record, frozen=True, kw_only=True):
 
 
 class LoopStalled(Record, frozen=True, kw_only=True):
-    """A user's callback held the event loop for `seconds`."""
+    """A step of users' code, `what`, held the event loop for `seconds`: the longest of `times` since it was last told of."""
 
     what: str
     seconds: float
+    times: int = 1
+
+
+class ClientOpened(Record, frozen=True, kw_only=True):
+    """An HTTP client was made, for this base URL."""
+
+    url: str
+
+
+class ClientClosed(Record, frozen=True, kw_only=True):
+    """It was closed, with its connections."""
+
+    url: str
+
+
+class EngineStarted(Record, frozen=True, kw_only=True):
+    """A system is at work on this loop from now on."""
+
+    loop: str
+
+
+class EngineDraining(Record, frozen=True, kw_only=True):
+    """It is to end there: turns have `seconds` to finish, then they end with `error`."""
+
+    loop: str
+    seconds: float
+    error: str
+
+
+class EngineEnded(Record, frozen=True, kw_only=True):
+    """It has: `finished` turns ended by themselves meanwhile, `cancelled` did not; `abandoned` calls of users' code have not come back."""
+
+    loop: str
+    finished: int
+    cancelled: int
+    abandoned: int
+
+
+class ChildEnded(Record, frozen=True, kw_only=True):
+    """A child of a supervisor ended by itself. `restart_in`: seconds until it is started again; None where it is not."""
+
+    child: str
+    reason: str
+    error: str | None = None
+    restart_in: float | None = None
+
+
+class ChildRestarted(Record, frozen=True, kw_only=True):
+    """A supervisor started a child again, for the `restarts`-th time."""
+
+    child: str
+    restarts: int
+
+
+class SupervisorGaveUp(Record, frozen=True, kw_only=True):
+    """`child` failed more often than is allowed: the supervisor stopped all its children, and failed."""
+
+    supervisor: str
+    child: str
+    error: str
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):
-    """Mail that nobody could take."""
+    """Mail that nobody could take. Told in the thread that found out."""
 
     actor: str
     message: str

@@ -38,9 +38,9 @@ def test_what_was_not_tested_fails_where_no_skips_are_allowed(tmp_path):
         (tmp_path / name).write_text(text)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-c", f"{tmp_path}/pytest.ini", str(tmp_path)]
-    allowed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
+    allowed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     command += ["--no-skips", "--continue-on-collection-errors"]
-    refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
+    refused = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
     assert allowed.returncode == 0, allowed.stdout + allowed.stderr
     assert "1 passed, 2 skipped, 1 xfailed" in allowed.stdout
     assert refused.returncode == 1, refused.stdout + refused.stderr

@@ -35,13 +35,14 @@ def test_an_example_prints_what_its_docstring_says(path, tmp_path):
     )
 
 
-def test_there_are_the_five_examples_of_the_readme():
+def test_there_are_the_examples_of_the_readme():
     assert [path.stem for path in EXAMPLES] == [
         "many_conversations",
         "quickstart",
         "structured_output",
         "terminal_chat",
         "tools",
+        "web_service",
     ]
 
 
@@ -73,7 +74,7 @@ def test_ctrl_c_cancels_the_chats_answer_and_the_conversation_goes_on(tmp_path):
             chat.stdin.flush()
             assert chat.stdout.read(5) == "> one"
             chat.send_signal(signal.SIGINT)
-            out, err = chat.communicate(timeout=20)
+            out, err = chat.communicate(timeout=60)
         finally:
             chat.kill()
     assert (chat.returncode, complaints(err)) == (0, "")

@@ -99,8 +99,11 @@ DEFAULTS = {"stream": True, "hide_reasoning": False}
 @pytest.mark.parametrize(
     ("verb", "names"),
     [
-        ("prompt", [*PROMPT, "key", "timeout", "detached"]),
-        ("chain", [*PROMPT, "before_call", "after_call", "chain_limit", "key", "timeout", "detached"]),
+        ("prompt", [*PROMPT, "key", "timeout", "deadline", "budget", "detached"]),
+        (
+            "chain",
+            [*PROMPT, "before_call", "after_call", "chain_limit", "key", "timeout", "deadline", "budget", "detached"],
+        ),
     ],
 )
 def test_prompt_and_chain_take_the_same_keywords_everywhere(owner, verb, names):

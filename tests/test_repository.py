@@ -14,7 +14,7 @@ def tracked():
     command = ["git", "-c", f"safe.directory={REPOSITORY}", "ls-files"]
     try:
         return subprocess.run(
-            command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=10
+            command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60
         ).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         return [path.name for path in REPOSITORY.iterdir() if path.suffix != ".egg-info"]

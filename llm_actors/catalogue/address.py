@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from llm_actors.providers.protocol import Timeouts
+from llm_actors.providers.protocol import Limits, Timeouts
 
 
 def check_address(base_url: Any, what: str = "base_url") -> str:
@@ -83,6 +83,14 @@ def check_client(client: Any) -> Any:
     if client is None or (hasattr(client, "aclose") and hasattr(client, "send")):
         return client
     msg = f"client is an httpx.AsyncClient, not {type(client).__module__}.{type(client).__name__}"
+    raise TypeError(msg)
+
+
+def check_limits(limits: Any) -> Limits | None:
+    """The limits, or None. Raises `TypeError`."""
+    if limits is None or isinstance(limits, Limits):
+        return limits
+    msg = f"limits is llm.Limits(...), not {type(limits).__name__}"
     raise TypeError(msg)
 
 

@@ -17,7 +17,7 @@ from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, ChatDialect
 from llm_actors.providers.protocol import Endpoint, Limits, Provider, Server, Timeouts
 
-from .address import check_address, check_client, check_headers, check_texts, timeouts_of
+from .address import check_address, check_client, check_headers, check_limits, check_texts, timeouts_of
 from .model_with_aliases import ModelWithAliases, pair_of
 
 WIRES: Mapping[str, Callable[[str, Any], Provider]] = {"openai-chat": OpenAIChat}
@@ -80,8 +80,8 @@ def endpoint(
     `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`: `Timeouts`, or seconds for one whole model call.
     `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`, `extra_body` (None takes a field out) go with each
     request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours, for a proxy, a CA or `verify`; it is never
-    closed. `context_size`: tokens that it reads and writes in one call, for `compaction=`. `dialect`: how the server deviates. `server`:
-    one that is started at first use, in place of `base_url`.
+    closed. `limits`: how much may arrive, where that is not what the system says. `context_size`: tokens that it reads and writes in one
+    call, for `compaction=`. `dialect`: how the server deviates. `server`: one that is started at first use, in place of `base_url`.
 
     Raises `ValueError` for a base URL that can't be one, an unknown wire or dialect (with the list), `TypeError` for values of other types;
     neither shows a key or a header's value. Nothing is connected yet.
@@ -123,7 +123,7 @@ def _where(
         query={name: str(value) for name, value in (query or {}).items()},
         extra_body=dict(extra_body or {}),
         timeouts=timeouts,
-        limits=limits or Limits(),
+        limits=check_limits(limits),
         client=check_client(client),
         server=server,
     )

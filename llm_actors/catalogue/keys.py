@@ -87,9 +87,9 @@ class Keys:
 
 
 def _no_key(needs_key: str | None, env_var: str | None) -> NoReturn:
-    # The first sentence is the peer's, word for word; what follows it says how to go on without a key.
+    # The first sentence is the peer's, word for word; what follows it says how to go on without the peer's command, and without a key.
     msg = f"No key found - add one using 'llm keys set {needs_key}'"
     if env_var:
         msg += f" or set the {env_var} environment variable"
-    msg += f". {OTHER_WAYS}"
+    msg += f". Without that command: save it as {needs_key!r} in {_FILE.path()}. {OTHER_WAYS}"
     raise NeedsKeyException(msg)

@@ -18,7 +18,7 @@ M = TypeVar("M", bound=AnyModel)
 class ModelWithAliases:
     """The sync and the async dress of one model (either may be None), and its aliases beside the model id.
 
-    `available` says whether it can be used on this machine now (engine and weights are there); None: it can.
+    `available` says whether it can be used on this machine now (engine and weights are there); None: it can. Any thread.
     """
 
     model: Model | None

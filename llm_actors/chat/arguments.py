@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from llm_actors.messages import Secret
@@ -51,13 +52,42 @@ def seconds(name: str, given: Any) -> float | None:
     return given
 
 
+def moment(name: str, given: Any) -> datetime | float | None:
+    """A point in time, or None: an aware datetime, or seconds on the monotonic clock; it may have passed. Raises TypeError, ValueError."""
+    if given is None or (isinstance(given, datetime) and given.tzinfo is not None):
+        return given
+    if isinstance(given, datetime):
+        msg = f"{name}= takes an aware datetime, such as datetime.now(UTC) + timedelta(seconds=5), not {given!r}"
+        raise ValueError(msg)  # noqa: TRY004 - the type is right
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        msg = (
+            f"{name}= takes an aware datetime, or seconds on the monotonic clock (loop.time() + 5), not {_shown(given)}"
+        )
+        raise TypeError(msg)
+    if math.isnan(given):
+        msg = f"{name} is a point on the monotonic clock, not nan"
+        raise ValueError(msg)
+    return given
+
+
 def limit(name: str, given: Any) -> int | None:
     """A count, 0 for no limit, or None. Raises TypeError, ValueError."""
     if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
         msg = f"{name}= takes an int, 0 for no limit, not {_shown(given)}"
         raise TypeError(msg)
     if given is not None and given < 0:
-        msg = f"{name} is 0 (no limit) or more, not {given!r}"
+        msg = f"{name} is at least 0 (no limit), not {given!r}"
+        raise ValueError(msg)
+    return given
+
+
+def count(name: str, given: Any) -> int:
+    """A count of at least 1. Raises TypeError, ValueError."""
+    if isinstance(given, bool) or not isinstance(given, int):
+        msg = f"{name}= takes an int, not {_shown(given)}"
+        raise TypeError(msg)
+    if given < 1:
+        msg = f"{name} is at least 1, not {given}"
         raise ValueError(msg)
     return given
 

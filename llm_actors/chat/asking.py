@@ -13,6 +13,7 @@ from llm_actors.messages import Attachment, Message, Options, Prompt, ToolResult
 from . import arguments
 from . import attachments as attachments_
 from .schema import decoder_for, schema_from
+from .scope import Moment
 from .sent_prompt import SentPrompt
 from .tools import ServerSideTool, resolve_tools
 
@@ -38,6 +39,7 @@ def ask(
     options: Mapping[str, Any] | Options | None = None,
     hide_reasoning: bool = False,
     timeout: float | None = None,
+    deadline: Moment | None = None,
     chain: bool = False,
     keywords: Mapping[str, Any] | None = None,
 ) -> SentPrompt:
@@ -48,9 +50,7 @@ def ask(
     """
     if isinstance(text, Prompt):
         return from_prompt(model, text)
-    found = resolve_tools(tools)
-    files = arguments.listed("attachments", attachments, Attachment, 'llm.Attachment(path="photo.png")')
-    _check(model, found, schema, files)
+    found, files = _checked(model, tools, schema, attachments)
     said = Prompt(
         text=arguments.text("prompt", text),
         fragments=tuple(arguments.listed("fragments", fragments, str, _TEXT)),
@@ -65,8 +65,19 @@ def ask(
         hide_reasoning=hide_reasoning,
         chain=chain,
         timeout=arguments.seconds("timeout", timeout),
+        deadline=arguments.moment("deadline", deadline),
     )
     return SentPrompt(said, options=_options(model, options, keywords or {}), tools=found, reader=_reader(schema))
+
+
+def _checked(
+    model: AnyModel, tools: Sequence[Any], schema: Any, given: Sequence[Attachment] | None
+) -> tuple[list[Any], list[Attachment]]:
+    """The tools and the files, once it is sure that the model can do with them."""
+    found = resolve_tools(tools)
+    files = arguments.listed("attachments", given, Attachment, 'llm.Attachment(path="photo.png")')
+    _check(model, found, schema, files)
+    return found, files
 
 
 def _check(model: AnyModel, tools: list[Any], schema: Any, files: list[Attachment]) -> None:
@@ -98,6 +109,7 @@ def from_prompt(model: AnyModel, prompt: Prompt) -> SentPrompt:
         options=prompt.options,
         hide_reasoning=prompt.hide_reasoning,
         timeout=prompt.timeout,
+        deadline=prompt.deadline,
         chain=prompt.chain,
     )
 

@@ -21,8 +21,10 @@ from .errand import Errand, Merging, Replacing
 from .event_log import EventLog
 from .history import Entry, History
 from .history_branch import said_since, settled
+from .inheritance import held, scope_of
 from .live_turn import PromptMail
 from .response_facts import ResponseFacts
+from .scope import Scope
 from .sent_prompt import SentPrompt
 from .tools import toolboxes_in
 
@@ -56,6 +58,8 @@ class Branching(Generic[R]):
     model: AnyModel
     _history: History
     _closed: bool
+    timeout: float | None
+    scope: Scope
 
     def fork(
         self,
@@ -131,6 +135,7 @@ class Branching(Generic[R]):
             raise ActorError(msg)
         sent = SentPrompt(Prompt(), options=Options(), tools=list(tools))
         log = EventLog(current().new_id(), sent, self.model, self._as_origin())
+        scope, sent_at = scope_of(sent.said, self, None)
         mail = PromptMail(
             log,
             model=self.model,
@@ -139,11 +144,13 @@ class Branching(Generic[R]):
             before_call=hooks[0],
             after_call=hooks[1],
             chain_limit=None,
-            deadline=None,
+            scope=scope,
+            sent_at=sent_at,
             context=contextvars.copy_context(),
             errand=errand,
         )
-        self._place(mail)
+        with held(scope.groups, log):
+            self._place(mail)
         return log
 
     def _sent(self, errand: Errand) -> Change:
@@ -164,6 +171,11 @@ class Branching(Generic[R]):
 
     def _made(self, model: AnyModel, **settings: Any) -> Self:
         return type(self)(model, **settings)  # type: ignore[call-arg]  # the conversation's own constructor
+
+    @property
+    def id(self) -> str:
+        """ULID of the conversation."""
+        raise NotImplementedError
 
     @property
     def waiting(self) -> int:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from llm_actors.observe import CallbackFailed, LoopStalled
+from llm_actors.observe import CallbackFailed
 
 from .event_log import EventLog, in_callback
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("llm_actors.chat")
 
 HOLD = 0.05
-STALL = 0.1
 
 
 class Callback:
@@ -38,6 +37,11 @@ class Callback:
         self.view = view
         self.loop = loop
         self.context = contextvars.copy_context()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"on_done {getattr(self.function, '__qualname__', type(self.function).__qualname__)}"
 
     def start(self, log: EventLog) -> Any:
         """Calls it, inside the context of its registration; gives what it returned."""
@@ -91,7 +95,7 @@ def _start(callback: Callback, log: EventLog, engine: Engine, release: Release) 
                 failed(log, engine, outcome.error)
             release.step()
 
-        engine.threads.start(lambda: callback.start(log), contextvars.copy_context(), done)
+        engine.threads.start(lambda: callback.start(log), contextvars.copy_context(), done, name="on_done")
     else:
         other = callback.loop
         try:
@@ -102,18 +106,17 @@ def _start(callback: Callback, log: EventLog, engine: Engine, release: Release) 
 
 
 def _step(callback: Callback, log: EventLog, engine: Engine, loop: Loop, stepped: Callable[[], object]) -> None:
-    began = loop.clock.monotonic()
+    began, stalls = loop.clock.monotonic(), loop.stalls
     try:
         outcome = callback.start(log)
     except BaseException as error:  # noqa: BLE001 - a callback's exception is logged and observed, never passed on
         failed(log, engine, error)
     else:
         if inspect.isawaitable(outcome):
-            engine.beside(loop, _finish(outcome, log, engine), callback.context)
-    seconds = loop.clock.monotonic() - began
-    if seconds > STALL:
-        logger.warning("the on_done callback %r held the event loop for %.3f s", callback.function, seconds)
-        engine.observe(LoopStalled(now=began + seconds, what=f"on_done {callback.function!r}", seconds=seconds))
+            engine.beside(loop, _finish(outcome, log, engine), callback.context, callback.name)
+    now = loop.clock.monotonic()
+    if now - began > stalls.bound:
+        stalls.took(callback.name, began, now)
     stepped()
 
 

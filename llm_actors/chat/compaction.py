@@ -50,8 +50,11 @@ def compacts(policy: Any, compact_at: int | None, context_size: int | None) -> C
     return Compacts(policy, compact_at or (context_size * 3 // 4 if context_size else None))
 
 
-def check_compaction(policy: Any, compact_at: Any) -> None:
-    """Raises TypeError for a policy that is no function, ValueError for a bound that is no number of tokens, or has no policy."""
+def check_compaction(policy: Any, compact_at: Any) -> tuple[Compaction | None, int | None]:
+    """The two as they are.
+
+    Raises TypeError for a policy that is no function, ValueError for a bound that is no number of tokens, or has no policy.
+    """
     if policy is not None and not callable(policy):
         msg = (
             f"compaction= takes a policy, a function (llm.DropOldest(), llm.Summarise(model), your own), not {policy!r}"
@@ -60,3 +63,4 @@ def check_compaction(policy: Any, compact_at: Any) -> None:
     if compact_at is not None and (policy is None or not isinstance(compact_at, int) or compact_at < 1):
         msg = f"compact_at= is a number of tokens, at least 1, and goes with compaction=, not {compact_at!r}"
         raise ValueError(msg)
+    return policy, compact_at

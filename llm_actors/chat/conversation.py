@@ -7,41 +7,46 @@ use, with the same history. Prompts written down while no loop runs are posted t
 from __future__ import annotations
 
 import contextlib
-import contextvars
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import msgspec
 
-from llm_actors.errors import ActorError, ConversationBusyError, MailboxFullError, ResponseCancelledError
-from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, Secret, TextPart
+from llm_actors.errors import ResponseCancelledError
+from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, TextPart
+from llm_actors.observe import ConversationClosed
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
+from llm_actors.runtime.intensity import checked_intensity
 
 from . import arguments
+from .among_actors import AmongActors
 from .asking import ask
 from .branching import Branching
-from .compaction import Compaction, check_compaction, compacts
+from .budget import Budget
+from .compaction import Compaction, check_compaction
 from .event_log import EventLog
 from .failures import Failures, checked
 from .history import History, Replaced
+from .inheritance import scope_of_owner
 from .live_turn import PromptMail
 from .origin import Origin
 from .past import past_logs
+from .posting import Posting
 from .prompting import Prompting, R
 from .response import AsyncResponse, Response
-from .seams import WhenBusy, busy_policy, default_policy, find_model, mailbox_bound
-from .seat import Room, Seat
-from .tools import Toolbox, toolboxes_in
+from .scope import Moment
+from .seams import WhenBusy, busy_policy, find_model
+from .seat import Seat
+from .tools import toolboxes_in
 
 if TYPE_CHECKING:
     from llm_actors.runtime import Future
 
     from .conversation_actor import ConversationActor
     from .model import AnyModel
-    from .sent_prompt import SentPrompt
 
 
-class AnyConversation(Origin, Branching[R], Prompting[R]):
+class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
     """What both dresses share. Any thread, but for what says otherwise."""
 
     __slots__ = (
@@ -58,8 +63,12 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         "compact_at",
         "compaction",
         "failures",
+        "intensity",
         "model",
         "name",
+        "period",
+        "scope",
+        "timeout",
         "tools",
         "when_busy",
     )
@@ -80,9 +89,13 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         failures: Failures | None = None,
         compaction: Compaction | None = None,
         compact_at: int | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
         single: bool = False,
     ) -> None:
-        check_compaction(compaction, compact_at)
         self.model = model
         self.name = name
         self.tools: list[Any] = arguments.listed("tools", tools, object, "a_function")
@@ -91,9 +104,11 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
         self.chain_limit = arguments.limit("chain_limit", chain_limit)
         self.when_busy: WhenBusy | None = busy_policy(when_busy)
         self.failures = checked(failures)
-        self.compaction = compaction
-        self.compact_at = compact_at
+        self.compaction, self.compact_at = check_compaction(compaction, compact_at)
+        self.intensity, self.period = checked_intensity(intensity, period)
         self._id = id or current().new_id()
+        self.timeout = arguments.seconds("timeout", timeout)
+        self.scope = scope_of_owner(deadline, budget, f"conversation {self._id}")
         self._history = History()
         self._seat = Seat(self._history)
         self._unposted: list[PromptMail] = []
@@ -108,12 +123,15 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
     def _as_origin(self) -> Origin:
         return self
 
-    def say(self, prompt: Prompt) -> R:
-        """Sends a prompt that came as a message: `conversation.ref.ask(Prompt("hi"), block=False)` ends up here."""
+    def say(self, prompt: Prompt, take: Callable[[PromptMail], object] | None = None) -> R:
+        """Sends a prompt that came as a message: `conversation.ref.ask(Prompt("hi"), block=False)` ends up here.
+
+        `take`: the actor's own way to take it in, at once: posted, it would come behind prompts that were sent after the message.
+        """
         if not prompt.tools:
             prompt = msgspec.structs.replace(prompt, tools=self.tools)
         limit = arguments.limit("chain_limit", prompt.chain_limit)
-        return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=limit)
+        return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=limit, take=take)
 
     def steer(self, *said: str | TextPart | AttachmentPart, attachments: Sequence[Attachment] | None = None) -> R:
         """Puts a user message before the next model call of the turn that runs, behind all tool results; returns at once. Any thread.
@@ -158,9 +176,11 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
     def ref(self) -> ActorRef[ConversationActor]:
         """The actor's reference: takes `Prompt` by ask and tell.
 
-        Binds the conversation to the running loop, else to the background loop.
+        Binds the conversation to the running loop, else to the background loop; prompts that waited for a loop go there first.
         """
-        return self._seat.actor(self, running() or background()).actor_ref
+        actor = self._seat.actor(self, running() or background())
+        self._deliver_to(actor.engine.loop)
+        return actor.actor_ref
 
     def to_dict(self) -> dict[str, Any]:
         """The conversation as plain values: `id`, `name`, `model`, `messages`."""
@@ -188,120 +208,15 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
             conversation._history.append(Replaced("", said))
         return conversation
 
-    # ---- posting ------------------------------------------------------------------------------------------------------------
+    # ---- its end --------------------------------------------------------------------------------------------------------
 
-    def post(
-        self,
-        sent: SentPrompt,
-        toolboxes: list[Toolbox],
-        *,
-        key: str | Secret | None = None,
-        detached: bool = False,
-        limit: int | None = None,
-        hooks: tuple[Any, Any] = (None, None),
-        steers: bool = False,
-    ) -> R:
-        """Posts a checked prompt to the actor, or keeps it until there is a loop. What is not given comes from the conversation."""
-        if self._closed:
-            msg = f"{self!r} is closed"
-            raise ActorError(msg)
-        sent.conversation = None if self._single else self
-        sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
-        clock = current()
-        log = EventLog(clock.new_id(), sent, self.model, self, chain=sent.said.chain, detached=detached)
-        timeout = sent.said.timeout
-        mail = PromptMail(
-            log,
-            model=self.model,
-            key=Secret(key) if isinstance(key, str) else key,
-            toolboxes=toolboxes,
-            before_call=sent.hooks[0],
-            after_call=sent.hooks[1],
-            chain_limit=self.chain_limit if limit is None else limit,
-            deadline=clock.monotonic() + timeout if timeout is not None else None,
-            context=contextvars.copy_context(),
-            steers=steers,
-            failures=(self.failures, checked(self.model.failures)),
-            compacts=compacts(self.compaction, self.compact_at, self.model.context_size),
-        )
-        self._place(mail)
-        return self._view(log)
-
-    def _place(self, mail: PromptMail) -> None:
-        """To the actor, or to where prompts wait for a loop."""
-        loop = self._loop()
-        if loop is None:
-            self._check_room(mail, Room(len(self._unposted), mailbox_bound(), default_policy()))
-            if mail.when_busy == "replace" and not mail.steers:
-                replaced = ResponseCancelledError("replaced by a newer prompt")
-                for other in [other for other in self._unposted if other.errand is None]:
-                    self._seal_unposted(other.log, replaced)
-            self._unposted.append(mail)
-        else:
-            self._deliver_to(loop)
-            self._check_room(mail, self._seat.room(self, loop))
-            self._seat.post(self, loop, mail)
-
-    def _check_room(self, mail: PromptMail, room: Room) -> None:
-        waiting, bound, policy = room
-        mail.when_busy = self.when_busy or policy
-        if mail.errand is not None:
-            mail.when_busy = "queue"
-        if mail.steers:
-            return
-        if mail.when_busy == "reject" and not self._seat.claim(mail.log):
-            text = f"conversation {self._id} is busy"
-            msg = f"{text}: wait for its response, steer() it, or make the conversation with another when_busy"
-            raise ConversationBusyError(msg)
-        if waiting >= bound and mail.when_busy != "replace":
-            text = f"{waiting} prompts are waiting in conversation {self._id}"
-            msg = f"{text}: wait for some, or give ActorSystem a larger mailbox"
-            raise MailboxFullError(msg)
-
-    def _loop(self) -> Loop | None:
-        """Where prompts go: the loop of the first one while it lives, else the running loop; None to wait for one."""
-        return self._seat.loop or self._home()
-
-    def _home(self) -> Loop | None:
-        raise NotImplementedError
-
-    def _deliver_to(self, loop: Loop) -> None:
-        mails, self._unposted = self._unposted, []
-        for mail in mails:
-            self._seat.post(self, loop, mail)
-
-    # ---- what a log asks of its conversation --------------------------------------------------------------------------------
-
-    def deliver(self) -> None:
-        """Posts the prompts that were written down while no loop ran."""
-        if self._unposted:
-            self._deliver_to(self._loop() or background())
-
-    def lost(self) -> None:
-        """The loop is closed: ends all turns that were on it."""
-        self._seat.lost()
-
-    def cancel(
-        self, log: EventLog | None = None, error: BaseException | None = None, *, given_up: bool = False
-    ) -> None:
-        """Ends a turn, queued or running; without a log all of them. Returns at once: each response tells when it has ended."""
-        self._cancel(log, error, given_up=given_up)
-
-    def _cancel(
-        self, log: EventLog | None, error: BaseException | None, *, given_up: bool = False
-    ) -> Future[list[EventLog]] | None:
-        """The same; gives a future of the logs of the turns that are still ending, None when there can't be any."""
-        error = error or ResponseCancelledError("the conversation was cancelled")
-        self._seal_unposted(log, error)
-        return self._seat.cancel(log.id if log is not None else None, error, given_up=given_up)
-
-    def _seal_unposted(self, log: EventLog | None, error: BaseException) -> None:
-        for mail in [mail for mail in self._unposted if log in (None, mail.log)]:
-            self._unposted.remove(mail)
-            mail.log.seal(error, [], [])
-            mail.log.release()
+    def retire(self) -> None:
+        """Takes no more prompts: its group has ended, and with it its turns."""
+        self._closed = True
 
     def _shut(self) -> Future[list[EventLog]] | None:
+        if not self._closed:
+            self.observe(ConversationClosed)
         self._closed = True
         return self._cancel(None, ResponseCancelledError("the conversation was closed"))
 
@@ -314,7 +229,7 @@ class AnyConversation(Origin, Branching[R], Prompting[R]):
 
 
 class AsyncConversation(AnyConversation[AsyncResponse]):
-    """A conversation whose responses are awaited. Made by `AsyncModel.conversation()`."""
+    """A conversation whose responses are awaited. Made by `AsyncModel.conversation()`. Any thread, any loop."""
 
     __slots__ = ()
     _view = AsyncResponse
@@ -329,6 +244,9 @@ class AsyncConversation(AnyConversation[AsyncResponse]):
             with contextlib.suppress(ActorDeadError):  # it ended with its loop, and all its turns with it
                 for log in await ending:
                     await log.ended()
+        stopping = self._seat.end()
+        if stopping is not None:
+            await stopping
 
     async def __aenter__(self) -> Self:
         return self
@@ -340,7 +258,7 @@ class AsyncConversation(AnyConversation[AsyncResponse]):
 class Conversation(AnyConversation[Response]):
     """A conversation whose responses block the thread that reads them.
 
-    Made by `Model.conversation()`; its work is done on the background loop.
+    Made by `Model.conversation()`; its work is done on the background loop. Any thread.
     """
 
     __slots__ = ()
@@ -356,6 +274,9 @@ class Conversation(AnyConversation[Response]):
             with contextlib.suppress(ActorDeadError):  # as above
                 for log in ending.get():
                     log.ended_blocking()
+        stopping = self._seat.end()
+        if stopping is not None:
+            stopping.get()
 
     def __enter__(self) -> Self:
         return self

@@ -10,23 +10,25 @@ What a turn decides is done in conversation_work.py.
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError
+from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError, SystemShutdownError
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import user
-from llm_actors.observe import ConversationCrashed, DeadLetter, PromptQueued, PromptsJoined
-from llm_actors.runtime import ActorDeadError
+from llm_actors.observe import ConversationCrashed, PromptQueued, PromptsJoined
+from llm_actors.runtime import ActorDeadError, carried
 from llm_actors.runtime.dead_letters import dead_letter
 from llm_actors.runtime.intensity import Intensity
 
+from .conversation_view import ConversationView, view_of
 from .conversation_work import ConversationWork, TurnMail, logger
 from .failures import FailureTable, compacting_rows
 from .history import History
 from .history_size import size
 from .live_turn import LiveTurn, PromptMail
+from .log_wait import AtWork
+from .restart_mail import RestartMail
 from .tool_run import ToolRun
 from .turn import Turn
 from .turn_mail import Begin, Cancel, Steer, Unsteer
@@ -50,34 +52,36 @@ class CancelMail(NamedTuple):
     given_up: bool = False
 
 
-class RestartMail(NamedTuple):
-    """Begin anew, because of this error: what runs ends, the history stays, what waits goes on. For a supervisor."""
-
-    error: BaseException
-
-
 class ConversationActor(ConversationWork):
     """See the head of this file. Held by its conversation's handle, and by the engine while it has a turn."""
 
     registered = False
+    _actor_waits = False
     keeps_context = False  # each prompt brings its own
     broken = False  # it failed: the next prompt makes another, with the same history
 
     def __init__(self, handle: AnyConversation[Any], history: History, engine: Engine) -> None:
         super().__init__(handle.id, history, engine)
         self._handle = weakref.ref(handle)
-        self._queue: deque[LiveTurn] = deque()
+        self._queue: list[LiveTurn] = []  # an empty deque takes 760 bytes, in each of a million idle conversations
         self._running: LiveTurn | None = None
         self._beginning = False
-        self._intensity = Intensity()
+        self._intensity: Intensity | None = None  # made at the first crash
+        self._gave_up: BaseException | None = None
         self._orderly = False
 
     @property
     def backlog(self) -> int:
         """Prompts that have not ended, with the mail that has not been looked at. Any thread."""
         running = self._running
-        joint = running is not None and running.joint
+        joint = running is not None and running.joint and running.log.id in self._lives  # not when it was cut off
         return len(self._lives) - joint + super().backlog
+
+    # ---- what others see of it: any thread ----------------------------------------------------------------------------------
+
+    def view(self, now: float) -> ConversationView:
+        """What it is doing, at this moment of its loop's clock."""
+        return view_of(self._id, self._handle(), self._running, list(self._queue), super().backlog, now)
 
     # ---- mail ---------------------------------------------------------------------------------------------------------------
 
@@ -87,9 +91,10 @@ class ConversationActor(ConversationWork):
             return self._say(message)
         if not isinstance(message, TurnMail | PromptMail | CancelMail | RestartMail):
             return super().on_receive(message)
+        token = carried.set(None)  # what a turn calls runs in the context of its prompt, all else of it in none
         try:
             return self._take(message)
-        except LoopClosedError:  # no defect: the loop is at its end, and whoever sent the mail is told
+        except (LoopClosedError, SystemShutdownError):  # no defect: it is the end, and whoever sent the mail is told
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours, of a store, of a model's `open_round`
             self._crash(error)
@@ -97,6 +102,8 @@ class ConversationActor(ConversationWork):
                 message.log.seal(_crashed(error), [], [])
                 message.log.release()
             return []
+        finally:
+            carried.reset(token)
 
     def _take(self, message: TurnMail | PromptMail | CancelMail | RestartMail) -> Any:
         if isinstance(message, TurnMail):
@@ -123,31 +130,45 @@ class ConversationActor(ConversationWork):
         super()._actor_stopped(stops, value, error)
 
     def _crash(self, error: BaseException) -> None:
-        """A defect: the turn that runs ends, what waits goes on, as often as the intensity allows; then it is answered with the error."""
+        """A defect: the turn that runs ends, what waits goes on, as often as the intensity allows.
+
+        Then it is answered with the error, and the actor fails: who watches it is told, and the next prompt makes another.
+        """
         while True:
             now = self._now()
             logger.error("conversation %s failed: its turn ends, its history stays", self._id, exc_info=error)
+            self._intensity = self._intensity or self._declared_intensity()
             crashed, may = _crashed(error), self._intensity.failed(now)
             waiting = len(self._queue)
             self.engine.observe(
                 ConversationCrashed(now=now, conversation=self._id, error=repr(error), waiting=waiting, restarted=may)
             )
             if not may:
-                self._bury_all(crashed, now)
+                self._gave_up = crashed
+                self._bury_all(crashed)
             try:
                 self._restart(crashed)
             except Exception as another:  # noqa: BLE001 - as above; each ends one turn at least, or all of them
                 error = another
             else:
-                return
+                break
+        if self._gave_up is not None:
+            self._actor_fail(self._gave_up)
 
-    def _bury_all(self, error: BaseException, now: float) -> None:
-        queue, self._queue = self._queue, deque()
+    def _actor_clear(self, reason: str, cause: BaseException | None = None) -> list[Any]:
+        return super()._actor_clear(reason, cause or self._gave_up)
+
+    def _declared_intensity(self) -> Intensity:
+        handle, engine = self._handle(), self.engine
+        intensity, period = (None, None) if handle is None else (handle.intensity, handle.period)
+        return Intensity(
+            engine.intensity if intensity is None else intensity, engine.period if period is None else period
+        )
+
+    def _bury_all(self, error: BaseException) -> None:
+        queue, self._queue = self._queue, []
         for live in [live for live in queue if live.turn.state != "over"]:
-            reason = f"the conversation failed too often: {error.__cause__!r}"
-            dead_letter(self, live.log.prompt.said, reason)
-            actor = f"conversation {self._id}"
-            self.engine.observe(DeadLetter(now=now, actor=actor, message="Prompt", reason=reason))
+            dead_letter(self, live.log.prompt.said, f"the conversation failed too often: {error.__cause__!r}")
             self._cut_off(live, error)
 
     def _restart(self, error: BaseException) -> None:
@@ -157,7 +178,7 @@ class ConversationActor(ConversationWork):
             left = [one for one in running.steers if one.turn.state != "over"]
             for one in left:
                 one.leader = None
-            self._queue.extendleft(reversed(left))
+            self._queue[:0] = left
             self._cut_off(running, error)
         waiting = {live.log.id for live in self._queue}
         for live in [live for live in self._lives.values() if live.log.id not in waiting]:
@@ -169,7 +190,7 @@ class ConversationActor(ConversationWork):
         if handle is None:
             msg = f"nobody holds conversation {self._id} any more: it has ended"
             raise ActorDeadError(msg)
-        return handle.say(prompt)
+        return handle.say(prompt, self.on_receive)
 
     def _enqueue(self, mail: PromptMail) -> None:
         log = mail.log
@@ -181,6 +202,7 @@ class ConversationActor(ConversationWork):
                 self.cancel(CancelMail(other.log.id, ResponseCancelledError("replaced by a newer prompt")))
         now = self._now()
         record = PromptQueued(now=now, conversation=self._id, response=log.id, waiting=len(self._lives))
+        self.engine.counts["prompts"] += 1
         live = self._live(mail)
         running = self._running
         if mail.steers and running is not None:
@@ -199,6 +221,7 @@ class ConversationActor(ConversationWork):
     def _live(self, mail: PromptMail, voices: list[LiveTurn] | None = None) -> LiveTurn:
         """The turn of this mail, or the one that answers these voices."""
         log = mail.log
+        mail.settle_scope(self._id, self.engine)
         limit = mail.chain_limit
         plan = TurnPlan(
             id=log.id,
@@ -210,16 +233,16 @@ class ConversationActor(ConversationWork):
             toolboxes=bool(mail.toolboxes),
             before_call=mail.before_call is not None,
             after_call=mail.after_call is not None,
-            deadline=mail.deadline,
+            scope=mail.scope,
             joined=tuple([voice.log.prompt.said for voice in voices or ()]),
             failures=FailureTable(*mail.failures, self.engine.failures, compacting_rows(mail.compacts)),
             compacts=mail.compacts,
         )
         clock = self.engine.loop.clock
         turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
-        live = LiveTurn(mail, turn, joint=voices is not None)
+        live = LiveTurn(mail, turn, clock.monotonic(), joint=voices is not None)
         live.run = ToolRun(live, self.engine, partial(self._tell, log.id))
-        live.take(voices or [], clock)
+        self._take_in(live, voices or [])
         self._lives[log.id] = live
         return live
 
@@ -230,12 +253,13 @@ class ConversationActor(ConversationWork):
         self._beginning = True
         try:
             while self._running is None and self._queue:
-                live = self._queue.popleft()
+                live = self._queue.pop(0)
                 if live.turn.state != "over":
                     self._begin(live)
         finally:
             self._beginning = False
         if not self._lives:
+            self._lives.clear()  # the table of a dict that had something stays, 120 bytes, until it is cleared
             self.engine.drop(self)
 
     def _begin(self, live: LiveTurn) -> None:
@@ -244,6 +268,7 @@ class ConversationActor(ConversationWork):
             live = self._running = self._joined(live)
         clock = self.engine.loop.clock
         live.begin(clock)
+        self.engine.counts["turns_started"] += not live.joint
         errand = live.mail.errand
         if errand is not None:
             begin = Begin(clock.monotonic(), errand.calls, errand=errand.entries(self._history, live.log.id))
@@ -256,7 +281,7 @@ class ConversationActor(ConversationWork):
         """The turn that answers this prompt and those right behind it that ask alike."""
         voices = [first]
         while self._queue and (self._queue[0].turn.state == "over" or joins(first.mail, self._queue[0].mail)):
-            live = self._queue.popleft()
+            live = self._queue.pop(0)
             if live.turn.state != "over":
                 voices.append(live)
         if len(voices) == 1:
@@ -300,8 +325,20 @@ class ConversationActor(ConversationWork):
             left = [one for one in live.steers if one.turn.state != "over"]
             for one in left:
                 one.leader = None
-            self._queue.extendleft(reversed(left))
+            self._queue[:0] = left
+            if isinstance(live.log.error, LoopClosedError):
+                # Somebody ends all tasks of this loop, as asyncio.run() does: what waits must not begin there any more.
+                self.cancel(CancelMail(None, live.log.error))
         self._begin_next()
+
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does; None where none stands before it. Any thread."""
+        running, live = self._running, self._lives.get(log.id)
+        if live is not None and live.leader is not None:
+            return AtWork(live.leader, live in live.leader.voices)
+        if running is None or (live is None and log.takes_over):
+            return None
+        return AtWork(running, running is live)
 
     def abandon(self, error: BaseException | None = None) -> None:
         """Ends every turn without waiting for anything, so that the history can go on elsewhere. Any thread, once the loop is closed."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from llm_actors.errors import LLMError
+from llm_actors.errors import LLMError, TurnError
 from llm_actors.observe import TurnFinished, TurnSteered
 from llm_actors.runtime import Actor, ActorDeadError
 from llm_actors.runtime.dead_letters import dead_letter
@@ -21,9 +21,10 @@ from llm_actors.runtime.dead_letters import dead_letter
 from .asking import asked_of
 from .callbacks import run_callbacks
 from .compaction import Compacting
-from .history import Answered, History, Returned, Withdrawn
+from .history import Answered, History, Returned, Withdrawn, interruption_of
 from .live_turn import LiveTurn
 from .round_writer import RoundWriter
+from .spending import spending_for
 from .turn_mail import (
     Append,
     Appended,
@@ -75,6 +76,12 @@ class ConversationWork(Actor):
         self._history = history
         self._lives: dict[str, LiveTurn] = {}
 
+    def __str__(self) -> str:
+        return f"conversation {self._id}"
+
+    def _actor_observed(self) -> Any:
+        return self.engine
+
     def _feed(self, response: str, mail: Mail) -> None:
         live = self._lives.get(response)
         if live is not None:
@@ -97,7 +104,10 @@ class ConversationWork(Actor):
             answer = self._without_loop(live, command) if dead else self._DO[type(command)](self, live, command)
             if answer is not None:
                 todo.extend(live.turn.handle(answer))
+        if live.turn.state != live.state:
+            live.state, live.since = live.turn.state, self._now()
         if not dead and live.turn.state == "over" and live.log.id not in self._lives:
+            live.let_go()
             self._over(live)  # observers have heard of its end before the next one begins
 
     def _append(self, live: LiveTurn, command: Append) -> Mail | None:
@@ -116,7 +126,6 @@ class ConversationWork(Actor):
         live.run.prepare(live.mail.toolboxes)
 
     def _send(self, live: LiveTurn, command: Send) -> Mail | None:
-        log = live.log
         try:
             self._choose(live, command.model)
         except (LLMError, ValueError) as error:  # no such model, or it can't do what was asked
@@ -129,13 +138,22 @@ class ConversationWork(Actor):
             if not voice.heard:
                 voice.heard = True
                 voice.sent.sent_with(self._history)
-        writer = RoundWriter(log, live.write, command.round, self.engine.loop.clock, partial(self._tell, log.id))
+        return self._open(live, command.round)
+
+    def _open(self, live: LiveTurn, round: int) -> Mail | None:
+        """Begins the model call, once there is room for it in the budgets."""
+        log = live.log
+        try:
+            spending = spending_for(live.mail.scope.budgets, live.sent, live.model)
+        except TurnError as error:
+            return RoundFailed(self._now(), round, error)
+        writer = RoundWriter(log, live.write, round, self.engine.loop.clock, partial(self._tell, log.id), spending)
         live.writer = writer
         try:
             live.flight = live.model.open_round(live, writer, self.engine)
         except Exception as error:  # noqa: BLE001 - a missing key, a request that can't be written: the turn's error
-            writer.revoked = True
-            return RoundFailed(self._now(), command.round, error)
+            writer.never_sent()
+            return RoundFailed(self._now(), round, error)
         return None
 
     def _choose(self, live: LiveTurn, wanted: Any) -> None:
@@ -184,10 +202,15 @@ class ConversationWork(Actor):
         self._tell(response, Woken(self._now()))
 
     def _steered(self, live: LiveTurn, command: Steered) -> None:
-        live.take([one for one in live.steers if one.log.id in command.ids], self.engine.loop.clock)
+        self._take_in(live, [one for one in live.steers if one.log.id in command.ids])
         self.engine.observe(
             TurnSteered(now=self._now(), conversation=self._id, response=live.log.id, steers=command.ids)
         )
+
+    def _take_in(self, live: LiveTurn, voices: list[LiveTurn]) -> None:
+        """From here on this turn answers these as well."""
+        live.take(voices, self.engine.loop.clock)
+        self.engine.counts["turns_started"] += len(voices)
 
     def _emit(self, live: LiveTurn, command: Emit) -> None:
         live.write(command.items)
@@ -225,6 +248,8 @@ class ConversationWork(Actor):
                 log.seconds = self._now() - log.seconds
             log.history = self._history.fork()
             ended.append((log, log.seal(error, live.output(one), live.turn.records[one.first_record :])))
+            if not one.joint:
+                self.engine.counts[_counted_as(error)] += 1
             if one is not live and one.turn.state != "over":
                 rounds = live.turn.round
                 text = repr(error) if error is not None else None
@@ -232,7 +257,7 @@ class ConversationWork(Actor):
                     TurnFinished(now=self._now(), conversation=self._id, response=log.id, rounds=rounds, error=text)
                 )
         if live.writer is not None:
-            live.writer.revoked = True
+            live.writer.close()
         return ended
 
     def _cut_off(self, live: LiveTurn, error: BaseException) -> None:
@@ -307,3 +332,9 @@ class ConversationWork(Actor):
         Observe: _observe,
         Finish: _finish,
     }
+
+
+def _counted_as(error: BaseException | None) -> str:
+    if error is None:
+        return "turns_finished"
+    return "turns_failed" if interruption_of(error) == "failed" else "turns_cancelled"

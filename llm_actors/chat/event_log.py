@@ -22,12 +22,19 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from llm_actors.errors import IncompleteAnswerError, LoopClosedError, ResponseCancelledError, TurnError
+from llm_actors.errors import (
+    ConversationCrashedError,
+    IncompleteAnswerError,
+    LoopClosedError,
+    ResponseCancelledError,
+    TurnError,
+)
 from llm_actors.messages import Item, Message, TextPart, Usage
 from llm_actors.runtime import Future, Loop
 
 from .arrivals import Arrivals
 from .history import CallRecord, History
+from .log_wait import LogWait
 
 if TYPE_CHECKING:
     from .callbacks import Callback
@@ -74,6 +81,8 @@ class EventLog(Arrivals):
         "seconds",
         "started",
         "subscribers",
+        "takes_over",
+        "told_to_end",
     )
 
     def __init__(
@@ -96,6 +105,10 @@ class EventLog(Arrivals):
         self.loop: Loop | None = None
         self.error: BaseException | None = None
         self.sealed = self.released = self.read = False
+        self.told_to_end = False
+        """A cancel is on its way to it."""
+        self.takes_over = False
+        """Its prompt ends the turn that runs (`when_busy="replace"`)."""
         self.records: list[CallRecord] = []
         self.messages: list[Message] = []
         self.history: History | None = None
@@ -159,7 +172,7 @@ class EventLog(Arrivals):
         self.deliver()
         if len(self) > number or self.sealed or self.over():
             return None
-        waiter: Future[None] = Future(self.loop)
+        waiter = LogWait(self, more=True)
         self._waiters.append(waiter)
         if len(self) > number or self.sealed:
             _wake(waiter)
@@ -170,7 +183,7 @@ class EventLog(Arrivals):
         self.deliver()
         if self.over():
             return None
-        waiter: Future[None] = Future(self.loop)
+        waiter = LogWait(self, more=False)
         self._end_waiters.append(waiter)
         if self.over():
             _wake(waiter)
@@ -182,7 +195,8 @@ class EventLog(Arrivals):
             answer.get(timeout=0)
         except Exception as error:  # noqa: BLE001 - whatever it is, readers must hear of it
             cause = error.__cause__
-            self.seal(cause if isinstance(cause, LoopClosedError) else error, [], [])
+            known = isinstance(cause, LoopClosedError | ConversationCrashedError)
+            self.seal(cause if known and cause is not None else error, [], [])
             self.release()
 
     def over(self) -> bool:
@@ -198,7 +212,8 @@ class EventLog(Arrivals):
             self.origin.lost()
         if not self.sealed:
             self.seal(LoopClosedError("the event loop that worked on this response was closed"), [], [])
-        self.release()
+        if not self.released:
+            self.release()
 
     def deliver(self) -> None:
         """Posts the prompt if it was written down while no loop ran."""
@@ -214,7 +229,10 @@ class EventLog(Arrivals):
             await waiter
         except BaseException as error:
             self._give_up(waiter, error)
-            raise
+            if not (
+                isinstance(error, LoopClosedError) and self.over()
+            ):  # with its loop, it has ended: how, is there to be read
+                raise
         finally:
             self._inside.pop(waiter, None)
 
@@ -227,7 +245,10 @@ class EventLog(Arrivals):
             waiter.get()
         except BaseException as error:
             self._give_up(waiter, error)
-            raise
+            if not (
+                isinstance(error, LoopClosedError) and self.over()
+            ):  # with its loop, it has ended: how, is there to be read
+                raise
         finally:
             self._inside.pop(waiter, None)
 

@@ -13,15 +13,18 @@ here is what that did not help against. The end of a turn by cancel, deadline or
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
 from llm_actors.errors import (
     AuthenticationError,
+    BudgetExceeded,
     ContentFilterError,
     ContextLengthError,
     InvalidRequestError,
+    NoPriceError,
     OverloadedError,
     QuotaExhaustedError,
     RateLimitError,
@@ -113,6 +116,8 @@ ROWS: Failures = {
     InvalidRequestError: Fail(),
     ContentFilterError: Fail(),
     StreamTruncatedError: Fail(),
+    BudgetExceeded: Fail(),
+    NoPriceError: Fail(),
     ToolCrashedError: Tell(),
     # Generous: a tool that is polled gives equal results for a while, a model that is stuck does so for ever.
     RepeatedToolCallsError: After(10, Fail()),
@@ -121,6 +126,8 @@ ROWS: Failures = {
 """The default: what a model call fails with ends the turn, what a tool raises is told to the model."""
 
 _OF_TOOLS = (ToolCrashedError, RepeatedToolCallsError)
+_OF_TURNS = (*_OF_TOOLS, BudgetExceeded, NoPriceError)
+"""The ends of a turn that the table is asked about."""
 
 
 class FailureTable:
@@ -135,7 +142,7 @@ class FailureTable:
 
     def action_for(self, error: BaseException) -> Action:
         """The row for this error."""
-        if isinstance(error, TurnError) and not isinstance(error, _OF_TOOLS):
+        if isinstance(error, TurnError) and not isinstance(error, _OF_TURNS):
             return Fail()
         for table in self._tables:
             for kind in type(error).__mro__:
@@ -145,6 +152,8 @@ class FailureTable:
 
 
 FailureTable.DEFAULT = FailureTable()
+_NONE: Failures = MappingProxyType({})
+"""No rows: one for all, where each conversation would have an empty dict."""
 
 
 def compacting_rows(compacts: Compacts | None) -> Failures:
@@ -154,7 +163,9 @@ def compacting_rows(compacts: Compacts | None) -> Failures:
 
 def checked(failures: Failures | None) -> Failures:
     """The rows, copied. Raises TypeError for a key that is no exception class, a value that is no action, or one that can't be there."""
-    rows: dict[Any, Any] = dict(failures or {})
+    if not failures:
+        return _NONE
+    rows: dict[Any, Any] = dict(failures)
     for kind, action in rows.items():
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             msg = f"the keys of failures= are exception classes, not {kind!r}"

@@ -12,13 +12,18 @@ and the last result the entries alone would be invalid (C2), so the view answers
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from llm_actors.errors import DeadlineExceededError, LoopClosedError, ResponseCancelledError
-from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolResult, ToolResultPart, Usage
-from llm_actors.messages.parts import AttachmentPart, ReasoningPart, TextPart
+from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolResult, ToolResultPart
+from llm_actors.messages.parts import AttachmentPart, TextPart
+
+from .history_entries import Answered, CallRecord, Interruption, Said, lean
+from .history_parts import distinct, placed
+
+__all__ = ["Answered", "CallRecord", "Interruption", "Said"]  # handed on; what else there is stands below
 
 OWN_METADATA = "llm_actors"
 """The key of our own marks in `provider_metadata`; no provider is sent it."""
@@ -26,44 +31,8 @@ OWN_METADATA = "llm_actors"
 NOT_EXECUTED = "NotExecuted"
 """The `exception` of a result that stands for a call which was never run."""
 
-Interruption: TypeAlias = Literal["cancelled", "deadline", "failed", "loop closed"]
 
-
-class CallRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One model call, as far as a Response needs it later. Times: `started` ISO 8601 in UTC, `seconds` monotonic."""
-
-    id: str
-    prompt: str = ""
-    system: str = ""
-    model: str = ""
-    usage: Usage | None = None
-    started: str = ""
-    seconds: float = 0.0
-    stop_reason: str | None = None
-    request_id: str | None = None
-    resolved_model: str | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
-    cut_calls: tuple[ToolCall, ...] = ()
-    raw: dict[str, Any] | None = None
-
-
-class Said(msgspec.Struct, frozen=True, tag="said"):
-    """A system or user message of a turn."""
-
-    turn: str
-    message: Message
-
-
-class Answered(msgspec.Struct, frozen=True, tag="answered"):
-    """A model's output, and the record of the call. `interrupted`: it is what arrived before the turn ended."""
-
-    turn: str
-    messages: tuple[Message, ...]
-    record: CallRecord
-    interrupted: Interruption | None = None
-
-
-class Returned(msgspec.Struct, frozen=True, tag="returned"):
+class Returned(msgspec.Struct, frozen=True, tag="returned", gc=False):
     """The result of one tool call. Its attachments go to the model as a user message behind the results."""
 
     turn: str
@@ -96,7 +65,7 @@ Entry: TypeAlias = Said | Answered | Returned | Withdrawn | Replaced
 class Link(msgspec.Struct, frozen=True):
     """One entry, and all before it."""
 
-    before: Link | None
+    before: Any  # another, or a lean one
     entry: Entry
 
 
@@ -118,7 +87,7 @@ class History:
 
     def append(self, entry: Entry) -> None:
         """Adds one entry. O(1)."""
-        self.head = Link(self.head, entry)
+        self.head = lean(self.head, entry) or Link(self.head, entry)
 
     def fork(self) -> History:
         """A history with the same past and a future of its own. O(1): the past is shared."""
@@ -234,21 +203,18 @@ def _result_messages(results: list[ToolResultPart]) -> Iterator[Message]:
 def repair(messages: Iterable[Message]) -> list[Message]:
     """The same conversation, valid for every provider.
 
-    Each call that the provider did not run itself has exactly one result, directly behind its assistant message; results without a call,
-    second results, empty texts and empty messages are gone. An open call gets a result marked `pending`: see `open_calls()`.
+    Each call that the provider did not run itself has an id of its own and exactly one result of the same name, directly behind its
+    assistant message; results without a call, second results, empty texts and empty messages are gone. An open call gets a result marked
+    `pending`: see `open_calls()`. What the wire of one provider alone asks for (who may begin, who may follow whom, blank texts) its codec
+    sees to: tests/strict says what.
     """
-    source = list(messages)
+    source = list(placed(messages))
     valid: list[Message] = []
     place = 0
     while place < len(source):
         message = source[place]
         place += 1
         if message.role == "tool":  # results that no call directly before them asked for
-            continue
-        parts = [part for part in message.parts if not _is_empty(part)]
-        if len(parts) != len(message.parts):
-            message = Message(message.role, parts, message.provider_metadata)
-        if not parts:
             continue
         valid.append(message)
         calls = _client_calls(message)
@@ -264,15 +230,7 @@ def repair(messages: Iterable[Message]) -> list[Message]:
             given.extend(part for part in behind.parts if type(part) is ToolResultPart and not is_pending(part))
         valid.append(Message("tool", [*_match(calls, given)]))
         valid.extend(files)
-    return valid
-
-
-def _is_empty(part: Any) -> bool:
-    if type(part) is TextPart:
-        return not part.text
-    if type(part) is ReasoningPart:
-        return not (part.text or part.redacted or part.provider_metadata)
-    return type(part) is AttachmentPart and part.attachment is None
+    return distinct(valid)
 
 
 def _client_calls(message: Message) -> list[ToolCallPart]:
@@ -294,8 +252,8 @@ def _match(calls: list[ToolCallPart], given: list[ToolResultPart]) -> Iterator[T
             yield pending_result(call)
         else:
             left.remove(found)
-            known = found.tool_call_id == call.tool_call_id
-            yield found if known else msgspec.structs.replace(found, tool_call_id=call.tool_call_id)
+            known = (found.tool_call_id, found.name) == (call.tool_call_id, call.name)
+            yield found if known else msgspec.structs.replace(found, tool_call_id=call.tool_call_id, name=call.name)
 
 
 def pending_result(call: ToolCallPart) -> ToolResultPart:
@@ -320,7 +278,7 @@ def is_pending(part: ToolResultPart) -> bool:
 
 def open_calls(messages: list[Message]) -> list[ToolCall]:
     """The calls at the end of a conversation that nobody has answered: those a chain without a new prompt runs first."""
-    tail = list(messages)
+    tail = list(placed(messages))
     results: list[ToolResultPart] = []
     while tail and (tail[-1].role == "tool" or _are_files(tail, len(tail) - 1)):
         results[:0] = [part for part in tail.pop().parts if type(part) is ToolResultPart and not is_pending(part)]
@@ -369,14 +327,14 @@ def interruption_of(error: BaseException | None) -> Interruption:
 
 
 def interrupted_messages(messages: Iterable[Message], reason: Interruption) -> tuple[Message, ...]:
-    """What had arrived of an answer, as it is kept: text and shown reasoning, marked; calls that were still streaming are dropped.
+    """What had arrived of an answer, as it is kept: its text, marked. Nothing of a message whose text is blank: nothing was said.
 
-    Reasoning with a signature is dropped as well: a provider rejects a signature whose block is not whole (Anthropic, wire notes section
-    4).
+    Calls that were still streaming are dropped, and so is reasoning: a provider rejects a signature whose block is not whole (Anthropic,
+    wire notes section 4).
     """
     kept: list[Message] = []
     for message in messages:
         parts = [part for part in message.parts if type(part) is TextPart and part.text]
-        if parts:
+        if any(not part.text.isspace() for part in parts):
             kept.append(Message(message.role, [*parts], {OWN_METADATA: {"interrupted": reason}}))
     return tuple(kept)

@@ -62,8 +62,11 @@ def said_since(branch: History, trunk: History) -> list[Entry]:
 
 def unheard(entries: list[Entry], trunk: History) -> list[Entry]:
     """Those of them that the trunk does not hold already: what was merged before is not merged again."""
-    held = {id(link.entry) for link in _links(trunk).values()}
-    return [entry for entry in entries if id(entry) not in held]
+    held: dict[str, list[Entry]] = {}
+    for link in _links(trunk).values():
+        held.setdefault(link.entry.turn, []).append(link.entry)
+    # By value, not by identity: a link may make its entry anew at each look. What two turns said alike differs in the turn.
+    return [entry for entry in entries if entry not in held.get(entry.turn, ())]
 
 
 def _links(history: History) -> dict[int, Link]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llm_actors.runtime import carried
+
 from .history import Answered, Entry, Returned, raw_messages
+from .scope import Scope, after
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextvars import Context
 
     from llm_actors.messages import Item, Message, Secret
     from llm_actors.providers.protocol import Flight
     from llm_actors.runtime import Clock
+    from llm_actors.runtime.wait_graph import Node
 
     from .compaction import Compacts
     from .errand import Errand
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from .failures import Failures
     from .model import AnyModel
     from .round_writer import RoundWriter
-    from .seams import WhenBusy
+    from .seams import Engine, WhenBusy
     from .sent_prompt import SentPrompt
     from .tool_run import ToolRun
     from .turn import Turn
@@ -34,12 +39,13 @@ class PromptMail:
         "chain_limit",
         "compacts",
         "context",
-        "deadline",
         "errand",
         "failures",
         "key",
         "log",
         "model",
+        "scope",
+        "sent_at",
         "steers",
         "toolboxes",
         "when_busy",
@@ -55,7 +61,8 @@ class PromptMail:
         before_call: Any,
         after_call: Any,
         chain_limit: int | None,
-        deadline: float | None,
+        scope: Scope,
+        sent_at: float | None,
         context: Context,
         when_busy: WhenBusy = "queue",
         steers: bool = False,
@@ -70,7 +77,9 @@ class PromptMail:
         self.before_call = before_call
         self.after_call = after_call
         self.chain_limit = chain_limit
-        self.deadline = deadline
+        self.scope = scope
+        self.sent_at = sent_at
+        """Monotonic seconds, from which the system's timeout counts; None where another timeout was given."""
         self.context = context
         self.when_busy: WhenBusy = when_busy
         self.failures = failures
@@ -79,6 +88,21 @@ class PromptMail:
         self.compacts = compacts
         self.errand = errand
         """What the turn does instead of calling a model."""
+
+    def settle_scope(self, conversation: str, engine: Engine) -> None:
+        """Adds what the system says; from here on the context, for all that the turn calls, carries what is inherited from it."""
+        scope = self.scope
+        if self.sent_at is not None:
+            scope = scope.until(after(engine.timeout, self.sent_at, "the system"))
+        self.scope = scope = scope.within(engine.scope)
+        self.context.run(carried.set, scope.passed_on(conversation, self.log.id))
+
+    def call_context(self, tool_call_id: str | None) -> Context:
+        """The context of one tool call."""
+        context = self.context.copy()
+        scope: Scope = context[carried]
+        context.run(carried.set, scope.called(tool_call_id))
+        return context
 
 
 class LiveTurn:
@@ -103,6 +127,8 @@ class LiveTurn:
         "model",
         "run",
         "sent",
+        "since",
+        "state",
         "steers",
         "timer",
         "turn",
@@ -110,7 +136,9 @@ class LiveTurn:
         "writer",
     )
 
-    def __init__(self, mail: PromptMail, turn: Turn, *, joint: bool = False) -> None:
+    def __init__(self, mail: PromptMail, turn: Turn, now: float, *, joint: bool = False) -> None:
+        self.state, self.since = turn.state, now
+        """The turn's state, as it was last seen, and since when on the loop's clock: for who looks."""
         self.mail = mail
         self.log = mail.log
         self.turn = turn
@@ -151,11 +179,48 @@ class LiveTurn:
             voice.begin(clock)
             self.voices.append(voice)
 
+    def let_go(self) -> None:
+        """It is over: what worked for it knows it, and is not to be known by it any more.
+
+        In a circle of references each turn would be left to the garbage collector, whose long runs get rare where much stays in memory.
+        """
+        self.flight = self.writer = None
+        self.run = None  # type: ignore[assignment] # nothing is run any more
+        self.jobs.clear()
+        for voice in self.voices:
+            voice.leader = None
+            voice.let_go()
+        self.voices = []
+
     def write(self, items: list[Item]) -> None:
         """Into the logs of all responses that this turn answers."""
         self.log.write(items)
         for voice in self.voices:
             voice.log.write(items)
+
+    # ---- as a node of the graph of waits (runtime/wait_graph.py): its end; any thread -----------------------------------
+
+    either = False
+
+    def needs(self) -> Sequence[Node]:
+        """The users' code that it waits for; nothing once it ends, as that is told to end then."""
+        if self.turn.state in ("stopping", "closing", "over"):
+            return ()
+        code = getattr(self.flight, "code", None)
+        return [*self.jobs.values(), *([] if code is None else [code])]
+
+    def outstanding(self) -> Sequence[Node]:
+        """The code that runs for it, where nothing else can happen in it before some of that has ended or told of its progress."""
+        if self.turn.state == "calling":
+            code = getattr(self.flight, "code", None)
+            return [] if code is None else [code]
+        jobs: list[Any] = [self.jobs.get(call) for call in self.turn.outstanding()]
+        return [] if None in jobs else jobs
+
+    def label(self) -> str:
+        """Its conversation."""
+        name = getattr(self.sent.conversation, "name", None)
+        return f"conversation {self.turn.plan.conversation}{f' {name!r}' if name else ''}"
 
     def output(self, voice: LiveTurn) -> list[Message]:
         """What the turn added to the conversation, for itself or since it took this voice; prompts left out."""

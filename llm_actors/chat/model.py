@@ -17,19 +17,23 @@ from llm_actors.messages import Options as BaseOptions
 from llm_actors.messages import Secret, StreamEvent
 
 from . import python_model
+from .budget import Budget, Price
 from .compaction import Compaction
 from .conversation import AsyncConversation, Conversation
 from .failures import Failures
 from .prompting import Prompting
 from .response import AsyncResponse, Response
+from .scope import Moment
 from .seams import WhenBusy, key_source
 
 if TYPE_CHECKING:
-    from llm_actors.providers.protocol import Flight, FlightSink
+    from llm_actors.providers.protocol import Flight, FlightSink, Limits
 
     from .live_turn import LiveTurn
     from .seams import Engine
     from .tools import ServerSideTool
+
+_NOT_WRITTEN = "the model's class has no execute(self, prompt, stream, response, conversation), with `key` behind it for a KeyModel"
 
 
 class AnyModel:
@@ -46,6 +50,8 @@ class AnyModel:
     context_size: int | None = None
     """Tokens that it can read and write in one call, where that is known."""
     takes_key: ClassVar[bool] = False
+    price: Price | None = None
+    """What it costs, for budgets in money: settable."""
     failures: Failures = {}  # noqa: RUF012 - read only: replace it, on the class or on a model
 
     Options: type[BaseOptions] = BaseOptions
@@ -69,6 +75,10 @@ class AnyModel:
             explicit=explicit_key, attribute=self.key, needs_key=self.needs_key, env_var=self.key_env_var
         )
 
+    def limits_in(self, engine: Engine) -> Limits:
+        """How much may arrive in a turn of this model."""
+        return engine.limits
+
     def open_round(self, live: LiveTurn, sink: FlightSink, engine: Engine) -> Flight:
         """Begins one model call; the conversation's seam to whatever answers. Its loop only."""
         return python_model.start(self, live, sink, engine)
@@ -81,7 +91,10 @@ class AnyModel:
 
 
 class Model(AnyModel, Prompting[Response]):
-    """A model whose responses block. Write `execute()` as a plain function or generator: it runs in a worker thread, never on the loop."""
+    """A model whose responses block. Any thread.
+
+    Write `execute()` as a plain function or generator: it runs in a worker thread, never on the loop.
+    """
 
     def conversation(
         self,
@@ -93,13 +106,21 @@ class Model(AnyModel, Prompting[Response]):
         failures: Failures | None = None,
         compaction: Compaction | None = None,
         compact_at: int | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
     ) -> Conversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
         leads to, by error class (chat/failures.py), before the rows of the model and the system. `compaction`: a policy that makes the
         history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
-        three quarters of the model's `context_size`), and when the provider says that it is too long.
+        three quarters of the model's `context_size`), and when the provider says that it is too long. `timeout`: seconds
+        for each turn that says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See
+        `prompt()`. `intensity` crashes of its actor within `period` seconds are followed by a restart, one more is not; left out, as the
+        system says.
         """
         return Conversation(
             self,
@@ -111,6 +132,11 @@ class Model(AnyModel, Prompting[Response]):
             failures=failures,
             compaction=compaction,
             compact_at=compact_at,
+            timeout=timeout,
+            deadline=deadline,
+            budget=budget,
+            intensity=intensity,
+            period=period,
         )
 
     def _target(self) -> Conversation:
@@ -121,11 +147,11 @@ class Model(AnyModel, Prompting[Response]):
 
         (Typed so that a checker takes that signature, and KeyModel's with `key`, for an override.)
         """
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
 
 class KeyModel(Model):
-    """A Model whose `execute()` also takes `key`."""
+    """A Model whose `execute()` also takes `key`. Any thread."""
 
     takes_key = True
 
@@ -138,11 +164,14 @@ class KeyModel(Model):
         key: str | None,
     ) -> Iterable[str | StreamEvent]:
         """Yields the answer: str, or StreamEvent. Write this in a subclass."""
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
 
 class AsyncModel(AnyModel, Prompting[AsyncResponse]):
-    """A model whose responses are awaited. Write `execute()` as an async generator: it runs as a task on the conversation's loop."""
+    """A model whose responses are awaited. Any thread, any loop.
+
+    Write `execute()` as an async generator: it runs as a task on the conversation's loop.
+    """
 
     def conversation(
         self,
@@ -154,13 +183,21 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
         failures: Failures | None = None,
         compaction: Compaction | None = None,
         compact_at: int | None = None,
+        timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
+        intensity: int | None = None,
+        period: float | None = None,
     ) -> AsyncConversation:
         """A new conversation; tools, hooks and limit hold for all its prompts.
 
         `when_busy` (seams.WhenBusy): what becomes of a prompt while it is busy; left out, what the system says. `failures`: what a failure
         leads to, by error class (chat/failures.py), before the rows of the model and the system. `compaction`: a policy that makes the
         history shorter (DropOldest, Summarise, a function of yours) before a model call that would exceed `compact_at` tokens (left out:
-        three quarters of the model's `context_size`), and when the provider says that it is too long.
+        three quarters of the model's `context_size`), and when the provider says that it is too long. `timeout`: seconds
+        for each turn that says none of its own. `deadline`: the moment at which all its turns end. `budget`: what they all may spend. See
+        `prompt()`. `intensity` crashes of its actor within `period` seconds are followed by a restart, one more is not; left out, as the
+        system says.
         """
         return AsyncConversation(
             self,
@@ -172,6 +209,11 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
             failures=failures,
             compaction=compaction,
             compact_at=compact_at,
+            timeout=timeout,
+            deadline=deadline,
+            budget=budget,
+            intensity=intensity,
+            period=period,
         )
 
     def _target(self) -> AsyncConversation:
@@ -182,14 +224,14 @@ class AsyncModel(AnyModel, Prompting[AsyncResponse]):
 
         (Typed so that a checker takes that signature, and KeyModel's with `key`, for an override.)
         """
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)
 
     def __str__(self) -> str:
         return f"{type(self).__name__} (async): {self.model_id}"
 
 
 class AsyncKeyModel(AsyncModel):
-    """An AsyncModel whose `execute()` also takes `key`."""
+    """An AsyncModel whose `execute()` also takes `key`. Any thread."""
 
     takes_key = True
 
@@ -202,4 +244,4 @@ class AsyncKeyModel(AsyncModel):
         key: str | None,
     ) -> AsyncIterator[str | StreamEvent]:
         """Yields the answer: str, or StreamEvent. Write this in a subclass."""
-        raise NotImplementedError
+        raise NotImplementedError(_NOT_WRITTEN)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llm_actors.observe import Record
+
     from .event_log import EventLog
+    from .log_wait import AtWork
 
 
 class Origin:
-    """What a log knows of its conversation."""
+    """What a log knows of its conversation. Any thread."""
 
     __slots__ = ()
 
@@ -21,8 +24,16 @@ class Origin:
         """Ends the turn that feeds this log; `given_up`: if nobody waits for another response of that turn. Any thread."""
         raise NotImplementedError
 
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does; None where there is none, or it is about to end. Any thread."""
+        raise NotImplementedError
+
     def lost(self) -> None:
         """The loop it was bound to is closed: ends all turns that were there."""
+        raise NotImplementedError
+
+    def observe(self, kind: type[Record], **facts: Any) -> None:
+        """Hands a record to the observers of its system, on its loop, once it is at work on one. Any thread."""
         raise NotImplementedError
 
     @property

@@ -7,33 +7,47 @@ Turns that need the same toolbox at the same time share one run. One that fails 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from llm_actors.errors import LoopClosedError
 from llm_actors.runtime import Future
+from llm_actors.runtime.open_wait import look_from
 
-from .tool_pool import Outcome
+from .tool_pool import Outcome, ToolJob
 
 if TYPE_CHECKING:
     from contextvars import Context
+
+    from llm_actors.runtime.wait_graph import Node
 
     from .seams import Engine
 
 _READY = "_llm_actors_ready"
 
 
-class Preparation:
-    """Prepares toolboxes one after the other; `done` gets the outcome, on the loop, never from inside the constructor."""
+class Ready(Future[None]):
+    """A toolbox gets ready: `job` is what runs for that."""
 
-    __slots__ = ("_context", "_done", "_engine", "_job", "_left", "_stopped")
+    job: ToolJob | None = None
+
+
+class Preparation:
+    """Prepares toolboxes one after the other; `done` gets the outcome, on the loop, never from inside the constructor.
+
+    A node of the graph of waits (runtime/wait_graph.py): it needs the run it waits for, its own or another turn's.
+    """
+
+    __slots__ = ("_context", "_done", "_engine", "_left", "_ready", "_stopped")
+    either = False
 
     def __init__(self, toolboxes: list[Any], context: Context, engine: Engine, done: Callable[[Outcome], None]) -> None:
         self._left = list(toolboxes)
         self._context = context
         self._engine = engine
         self._done = done
-        self._job: Any = None
+        self._ready: Ready | None = None
         self._stopped = False
         engine.loop.call_soon(self._next)
 
@@ -51,15 +65,34 @@ class Preparation:
             self._done(Outcome("value"))
             return
         toolbox = self._left.pop(0)
-        mine: Future[None] = Future()
-        ready: Future[None] = toolbox.__dict__.setdefault(_READY, mine)  # one atomic step decides who runs it
+        mine = Ready()
+        ready: Ready = toolbox.__dict__.setdefault(_READY, mine)  # one atomic step decides who runs it
+        self._ready = ready
         if ready is mine:
             self._run(toolbox, [toolbox.prepare, toolbox.prepare_async], ready)
+        elif not ready.done() and (error := look_from(self)) is not None:
+            self._end(Outcome("error", error=error))
+            return
         ready.add_done_callback(lambda future: self._engine.loop.post(self._is_ready, future))
 
-    def _run(self, toolbox: Any, functions: list[Any], ready: Future[None]) -> None:
+    def needs(self) -> Sequence[Node]:
+        """What runs for the toolbox that it waits for. Any thread."""
+        ready = self._ready
+        if self._stopped or ready is None or ready.job is None or ready.done():
+            return []
+        return [ready.job]
+
+    def label(self) -> str:
+        """See runtime.wait_graph.Node."""
+        return ""
+
+    def _end(self, outcome: Outcome) -> None:
+        self._stopped = True
+        self._done(outcome)
+
+    def _run(self, toolbox: Any, functions: list[Any], ready: Ready) -> None:
         function = functions.pop(0)
-        self._job = self._engine.tools.run(
+        ready.job = self._engine.tools.run(
             function,
             (),
             {},
@@ -69,10 +102,13 @@ class Preparation:
             serial=toolbox,
         )
 
-    def _ran(self, toolbox: Any, functions: list[Any], ready: Future[None], outcome: Outcome) -> None:
+    def _ran(self, toolbox: Any, functions: list[Any], ready: Ready, outcome: Outcome) -> None:
         if outcome.error is not None or outcome.kind == "stopped":
             toolbox.__dict__.pop(_READY, None)
-            ready.set_error(outcome.error or RuntimeError("the preparation was stopped"))
+            why = f"the event loop ended while {type(toolbox).__name__} was being prepared"
+            ready.set_error(
+                outcome.error or LoopClosedError(why)
+            )  # nothing else stops it: others may wait for it as well
         elif functions:
             self._run(toolbox, functions, ready)
         else:

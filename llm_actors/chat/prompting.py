@@ -9,7 +9,9 @@ from llm_actors.messages import Attachment, Message, Options, ToolResult
 
 from . import arguments
 from .asking import ask
+from .budget import Budget
 from .response import AsyncResponse, Response
+from .scope import Moment
 from .tools import toolboxes_in
 
 if TYPE_CHECKING:
@@ -44,14 +46,18 @@ class Prompting(Generic[R]):
         hide_reasoning: bool = False,
         key: str | None = None,
         timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
         detached: bool = False,
         **keywords: Any,
     ) -> R:
         """Sends a prompt and returns at once; prompts of one conversation run in the order they are sent, each seeing all before it.
 
         Keywords beyond the named ones are options of the model. `tools` are offered, not run (`chain()` runs them). `timeout`: seconds
-        for the whole turn, waiting included. `detached`: goes on when the task that waits is cancelled. Raises at the call what is wrong
-        with it: OptionsError, AttachmentError, ValueError, TypeError, and MailboxFullError.
+        for the whole turn, waiting included, in place of the conversation's or the system's; `math.inf`: none. `deadline`: the moment at
+        which it ends, an aware datetime or seconds on the monotonic clock; of all deadlines that hold the earliest counts. `budget`: what
+        it may spend. What the turn's tools prompt is under both too. `detached`: goes on when the task that waits is cancelled. Raises
+        at the call what is wrong with it: OptionsError, AttachmentError, ValueError, TypeError, and MailboxFullError.
         """
         return self._send(**_arguments(locals()))
 
@@ -75,6 +81,8 @@ class Prompting(Generic[R]):
         options: Mapping[str, Any] | Options | None = None,
         hide_reasoning: bool = False,
         timeout: float | None = None,
+        deadline: Moment | None = None,
+        budget: Budget | None = None,
         detached: bool = False,
     ) -> R:
         """Sends a prompt, runs the tools that the model asks for, sends their results, and so on: one response for all rounds.
@@ -95,6 +103,7 @@ class Prompting(Generic[R]):
         chain_limit: int | None = None,
         before_call: Any = None,
         after_call: Any = None,
+        budget: Budget | None = None,
         **asked: Any,
     ) -> R:
         conversation = self._target()
@@ -102,7 +111,8 @@ class Prompting(Generic[R]):
         sent = ask(conversation.model, prompt, tools=offered, **asked)
         hooks = arguments.hook("before_call", before_call), arguments.hook("after_call", after_call)
         limit, boxes = arguments.limit("chain_limit", chain_limit), toolboxes_in(offered)
-        return conversation.post(sent, boxes, key=arguments.key(key), detached=detached, limit=limit, hooks=hooks)
+        given: dict[str, Any] = {"key": arguments.key(key), "detached": detached, "budget": budget}
+        return conversation.post(sent, boxes, limit=limit, hooks=hooks, **given)
 
 
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import LoopClosedError, ModelError
 from llm_actors.messages import Item
+from llm_actors.runtime.unit import waiting
 
 from .model_response import ModelResponse, checked
+from .running_code import RunningCode, TaskCode
 from .tool_outcome import discard
 
 if TYPE_CHECKING:
@@ -81,7 +83,9 @@ class ThreadFlight:
         self._over = False
         self._rest: TaskFlight | None = None
         self._go_on = partial(TaskFlight, response=response, live=live, sink=sink, engine=engine)
-        self._job = engine.threads.start(lambda: self._run(execute), live.mail.context, self._done)
+        name = f"execute of {live.model.model_id}"
+        self._job = engine.threads.start(lambda: self._run(execute), live.mail.context, self._done, name=name)
+        self.code: RunningCode = self._job  # what runs now
 
     def _run(self, execute: Execution) -> Any:
         produced = execute()
@@ -114,6 +118,7 @@ class ThreadFlight:
             self._sink.failed(_as_exception(outcome.error))
         elif outcome.value is not None:
             self._rest = self._go_on(lambda: outcome.value)
+            self.code = self._rest.code
         else:
             self._sink.ended(self._response.result(self._items))
 
@@ -142,13 +147,18 @@ class TaskFlight:
         self._response = response
         self._sink = sink
         self._stopped = self._over = False
+        self.code = TaskCode("execute")
+        context = live.mail.context.copy()
+        context.run(waiting.set, self.code)
         name = f"llm_actors execute {response.id}"
-        self._task = engine.loop.spawn(self._run(execute), name=name, context=live.mail.context.copy())
+        watched = f"execute of {live.model.model_id}"
+        self._task = engine.loop.spawn(self._run(execute), name=name, context=context, watched=watched)
         # A task that is cancelled before its first step never takes it: its end is told here.
         self._task.add_done_callback(lambda _: self._end(sink.failed, _loop_ended()))
 
     async def _run(self, execute: Callable[[], Any]) -> None:
         items: list[Item] = []
+        self.code.runs_here()
         try:
             async with aclosing(_produced(execute)) as produced:
                 async for item in produced:
@@ -173,7 +183,8 @@ class TaskFlight:
     def _end(self, report: Any, *what: Any) -> None:
         if self._over:
             return
-        self._over = True
+        self._over = self.code.over = True
+        self.code.place = None
         if self._stopped:
             self._sink.stopped()
         else:
@@ -183,6 +194,7 @@ class TaskFlight:
         """Cancels the task; the sink hears when it has ended."""
         if not self._task.done():
             self._stopped = True
+            self.code.tell()
             self._task.cancel()
 
 

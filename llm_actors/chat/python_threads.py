@@ -24,7 +24,7 @@ from .worker_crew import WorkerCrew
 class ThreadJob(RunningCode):
     """One call in a thread. Its loop only, but for what says otherwise."""
 
-    __slots__ = ("_context", "_done", "_function", "_pool", "name", "since", "thread_name")
+    __slots__ = ("_context", "_done", "_function", "_pool", "began", "name", "since", "thread_name")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class ThreadJob(RunningCode):
     ) -> None:
         super().__init__()
         self.name = name
+        self.began = pool.loop.clock.monotonic()
         self.since: float | None = None
         self.thread_name = ""
         self._pool = pool
@@ -45,22 +46,42 @@ class ThreadJob(RunningCode):
         self._done = done
 
     def stop(self) -> None:
-        """Tells it: `cancelled()` is true inside, its waits in waits of ours raise CancelledError. `done` is called when it returns."""
+        """Tells it: `cancelled()` is true inside, its waits in waits of ours raise CancelledError. `done` is called when it returns.
+
+        One that its thread has not come to never begins.
+        """
+        self.begins()
+        self.hurry()
+
+    def hurry(self) -> None:
+        """Tells it, but for one that has not begun: that runs."""
         if self.since is None:
             self.since = self._pool.loop.clock.monotonic()
         self.tell()
 
+    def label(self) -> str:
+        """See runtime.wait_graph.Node."""
+        return f"(in {self.name})"
+
     def work(self, worker: Worker) -> None:
         """Runs it in the worker's thread and hands the outcome to the loop."""
-        outcome = called(self._context, self._function, (), {})
+        self.runs_here()
+        outcome = called(self._context, self._function, (), {}) if self.begins() else Outcome("stopped")
+        self.place = None
         try:
             self._pool.loop.post(self._pool.came_back, self, worker, outcome)
         except LoopClosedError:  # nobody is left to be told, and nobody to give this thread more work
             worker.stop()
 
     def answer(self, outcome: Outcome) -> None:
-        """Calls `done`."""
-        self._done(outcome)
+        """Calls `done`; lets go of what it was."""
+        self.over = True
+        done, self._done, self._function, self._context = self._done, _ended, _ended, Context()
+        done(outcome)
+
+
+def _ended(*_: Any) -> None:
+    """In place of what a call that is over was."""
 
 
 class ThreadPool:
@@ -120,14 +141,17 @@ class ThreadPool:
         """
         self._closed = True
         for job in self._running.copy():
-            job.stop()
+            job.hurry()  # also those that their threads have not come to: a callback is called in any case
         if self._running and grace > 0:
             self._quiet = Future()
             limit = self.loop.call_later(grace, self._end_wait)
             await self._quiet
             limit.cancel()
         await self._crew.close()
-        return [StuckThread(name=job.thread_name, tool=job.name, since=job.since or 0.0) for job in self._running]
+        return [
+            StuckThread(name=job.thread_name, tool=job.name, since=job.since or 0.0, began=job.began)
+            for job in self._running
+        ]
 
     def came_back(self, job: ThreadJob, worker: Worker, outcome: Outcome) -> None:
         """A thread has done a job. Its loop only."""

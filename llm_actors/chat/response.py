@@ -19,7 +19,7 @@ from .replying import AsyncReplying, Replying
 
 
 class AsyncResponse(AsyncReplying):
-    """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`."""
+    """The answer to a prompt, as it arrives: `await response.text()`, `async for chunk in response`, `await response`. Any thread."""
 
     __slots__ = ()
 
@@ -95,7 +95,7 @@ class AsyncResponse(AsyncReplying):
 
 
 class Response(Replying):
-    """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`."""
+    """The answer to a prompt, as it arrives: `response.text()`, `for chunk in response`, `print(response)`. Any thread."""
 
     __slots__ = ()
 

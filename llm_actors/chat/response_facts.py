@@ -10,11 +10,13 @@ from llm_actors.messages import ToolCall
 from . import reading
 from .event_log import EventLog
 from .loaded import written
+from .publication import Publication
 from .reply import check_settled, hooks_of
 from .subscription import Subscription
 
 if TYPE_CHECKING:
     from llm_actors.messages import ToolResult
+    from llm_actors.runtime.topic import Topic
 
     from .model import AnyModel
 
@@ -157,6 +159,10 @@ class ResponseFacts:
         Raises TypeError and ValueError for an `after` that is no number of an event.
         """
         Subscription(self._log, ref, reading.offset(after), batch=batch).begin()
+
+    def publish(self, topic: Topic) -> None:
+        """Publishes the answer when it is complete, as an `Answer`, to all but its own conversation; nothing after an error."""
+        Publication(self._log, topic).begin()
 
     def _see_end(self) -> None:
         """Waits for the end where that can be done by blocking, else raises ValueError."""

@@ -46,7 +46,7 @@ def schema_dsl(schema_dsl: str, multi: bool = False) -> dict[str, Any]:
 
     A field is a name, a type (int, float, bool, str; left out: str) and after a colon a description. `multi` wraps
     it: `{"items": [...]}`. Raises `ValueError` for a field without name, an unknown type, and a name that comes
-    twice.
+    twice. Any thread.
     """
     properties: dict[str, Any] = {}
     for field in schema_dsl.split("\n" if "\n" in schema_dsl else ","):

@@ -63,6 +63,7 @@ class ScriptFlight:
             engine.loop.call_soon(self._play)
 
     def _play(self) -> None:
+        self._timer = None  # it knows this flight: a circle, if the flight knew it still
         if self._over:
             return
         steps = self._script.steps
@@ -91,6 +92,7 @@ class ScriptFlight:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._engine.loop.call_soon(self._sink.stopped)
 
 

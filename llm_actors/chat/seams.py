@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 from llm_actors.messages import Secret
 from llm_actors.observe import Record
 from llm_actors.providers.protocol import Limits
-from llm_actors.runtime import Loop, system_context, system_of
+from llm_actors.runtime import Loop, system_context, system_in_use, system_of
+from llm_actors.runtime.sums import Counts
 
 if TYPE_CHECKING:
     from llm_actors.transport.pump import Pump
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .history import Entry
     from .model import AnyModel
     from .python_threads import ThreadPool
+    from .scope import Scope
     from .tool_pool import ToolPool
 
 
@@ -48,7 +50,7 @@ class Store(Protocol):
 
 
 class Engine(Protocol):
-    """Everything one event loop has for its conversations. Its loop only, but for `observe`."""
+    """Everything one event loop has for its conversations. Its loop only, where nothing else is said."""
 
     loop: Loop
     pump: Pump
@@ -59,8 +61,14 @@ class Engine(Protocol):
     mailbox: int
     when_busy: WhenBusy
     failures: Failures
+    counts: Counts
+    observed: bool
+    intensity: int
+    period: float
     closed: bool
     chain_limit: int
+    timeout: float | None
+    scope: Scope
 
     def find_model(self, name: str, *, like: AnyModel) -> AnyModel:
         """The model of this id or alias, in the dress (async or sync) of the other where there is one. Raises UnknownModelError."""
@@ -74,14 +82,17 @@ class Engine(Protocol):
         """What `function()` gives, called in a thread."""
         ...
 
+    def admit(self) -> None:
+        """Raises SystemShutdownError where the system takes no more prompts. Any thread."""
+
     def hold(self, conversation: Any) -> None:
-        """Keeps a conversation's actor alive: it has mail or a turn."""
+        """Keeps a conversation's actor alive: it has mail or a turn. Raises what turns end with when nothing new may begin."""
 
     def drop(self, conversation: Any) -> None:
         """It has neither any more: only its handle keeps it."""
 
-    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
-        """Runs what goes on beside a turn; awaited, up to 5 s, when the loop ends."""
+    def beside(self, loop: Loop, coroutine: Coroutine[Any, Any, None], context: Context, what: str) -> None:
+        """Runs what goes on beside a turn, by this name; awaited, up to 5 s, when the loop ends."""
 
     def observe(self, record: Record) -> None:
         """Hands a record to the observers."""
@@ -91,6 +102,13 @@ def engine_of(loop: Loop) -> Engine:
     """The engine of this loop: of the system in the context, else of the default one."""
     engine: Engine = system_of(loop).engine(loop)
     return engine
+
+
+def admit() -> None:
+    """Raises SystemShutdownError where the system of this context, else the default one, takes no more prompts. Any thread."""
+    system = system_in_use()
+    if system is not None:
+        system.admit()
 
 
 MAILBOX = 1000

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llm_actors.runtime import Binding
+from llm_actors.errors import LoopClosedError
+from llm_actors.observe import ConversationBound, Record
+from llm_actors.runtime import Binding, system_context
 
 from .conversation_actor import CancelMail, ConversationActor
-from .seams import engine_of
+from .seams import admit, engine_of
 
 if TYPE_CHECKING:
     from llm_actors.runtime import Future, Loop
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from .event_log import EventLog
     from .history import History
     from .live_turn import PromptMail
+    from .log_wait import AtWork
     from .seams import WhenBusy
 
 
@@ -30,11 +34,12 @@ class Room(NamedTuple):
 class Seat:
     """Holds the actor, none before the first prompt. Any thread."""
 
-    __slots__ = ("_actor", "_history", "_latest")
+    __slots__ = ("_actor", "_ending", "_history", "_latest")
 
     def __init__(self, history: History) -> None:
         self._actor: Binding[ConversationActor] = Binding()
         self._history = history
+        self._ending: Future[list[EventLog]] | None = None
         self._latest: Binding[EventLog] = Binding()
 
     @property
@@ -55,7 +60,26 @@ class Seat:
 
     def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
         self.lost()
-        return ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+        actor = ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
+        _observe(actor, ConversationBound, {"conversation": handle.id, "loop": loop.name})
+        return actor
+
+    def admit(self) -> None:
+        """Raises SystemShutdownError where no more prompts are taken.
+
+        By the system that it is at work in; when that is shut down, it may go on in another one that the code around the prompt is in.
+        """
+        actor, around = self._actor.value, system_context.get(None)
+        if actor is None or (around is not None and _is_stale(actor)):
+            admit()
+        else:
+            actor.engine.admit()
+
+    def observe(self, kind: type[Record], **facts: Any) -> None:
+        """See Origin."""
+        actor = self._actor.value
+        if actor is not None:
+            _observe(actor, kind, facts)
 
     def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
         """Whether one more prompt is taken there."""
@@ -81,7 +105,27 @@ class Seat:
             self.lost()
             return None
         # As mail, not control: it must not overtake the prompts sent before it. They wait inside the actor, so it's never behind a turn.
-        return actor.actor_ref.ask(CancelMail(response, error, given_up), block=False)
+        ending = actor.actor_ref.ask(CancelMail(response, error, given_up), block=False)
+        if response is None:
+            self._ending = ending
+        return ending
+
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does; None where a cancel of all turns is on its way."""
+        actor = self._actor.value
+        ending = self._ending is not None and not self._ending.done()
+        return None if actor is None or ending or actor.engine.loop.ended else actor.at_work_on(log)
+
+    def renew(self) -> None:
+        """The next look for the actor makes another, where the one that is there has stopped."""
+        actor = self._actor.value
+        if actor is not None and not actor.actor_ref.is_alive():
+            actor.broken = True
+
+    def end(self) -> Future[bool] | None:
+        """The conversation takes no prompt any more: its actor stops; None where there is none."""
+        actor = self._actor.value
+        return None if actor is None or _is_stale(actor) else actor.actor_ref.stop(block=False)
 
     def lost(self) -> None:
         """Ends the turns that were on a loop which has ended."""
@@ -92,3 +136,15 @@ class Seat:
 
 def _is_stale(actor: ConversationActor) -> bool:
     return actor.broken or actor.engine.closed or actor.engine.loop.closed
+
+
+def _observe(actor: ConversationActor, kind: type[Record], facts: dict[str, Any]) -> None:
+    engine, loop = actor.engine, actor.engine.loop
+    if not engine.observed:
+        return
+    record = kind(now=loop.clock.monotonic(), **facts)
+    if loop.is_current():
+        engine.observe(record)
+    else:
+        with contextlib.suppress(LoopClosedError):  # nobody is told anything there any more
+            loop.post(engine.observe, record)

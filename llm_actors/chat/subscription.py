@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import LoopClosedError, MailboxFullError
 from llm_actors.messages import Item
-from llm_actors.runtime import ActorDeadError
+from llm_actors.observe import SubscriberDropped
+from llm_actors.runtime import ActorDeadError, carried
 
 from .reading import last_event, public_events
 
@@ -79,21 +80,34 @@ class Subscription:
         return self._over or self._paused
 
     def _send(self, events: list[Event]) -> None:
+        token = carried.set(None)  # who hears of a turn does not inherit from it
         try:
             if self._batch:
                 if events:
-                    self._ref.tell(events)
+                    self._tell(events)
                     self._next = events[-1].number + 1
             else:
                 for event in events:
-                    self._ref.tell(event)
+                    self._tell(event)
                     self._next = event.number + 1
         except MailboxFullError:
             self._pause()
-        except ActorDeadError:
+        except ActorDeadError as error:
             self._over = True
+            if self._log.origin is not None:
+                self._log.origin.observe(
+                    SubscriberDropped, response=self._log.id, actor=str(self._ref), reason=str(error)
+                )
             if self in self._log.subscribers:
                 self._log.subscribers.remove(self)
+        finally:
+            carried.reset(token)
+
+    def _tell(self, message: Any) -> None:
+        offer = getattr(self._ref, "offer", None)
+        refused = self._ref.tell(message) if offer is None else offer(message)
+        if refused is not None:  # no dead letter: it is tried again
+            raise refused
 
     def _pause(self) -> None:
         self._paused = True

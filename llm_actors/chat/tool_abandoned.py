@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 
 class StuckThread(Struct, frozen=True):
-    """A thread (of an async tool: a task) that a user's code has not given back. `since`: when it was set aside, on the monotonic clock."""
+    """A thread (of an async tool: a task) that a user's code has not given back.
+
+    `since`: when it was set aside, `began`: when the call began, both on the monotonic clock.
+    """
 
     name: str
     tool: str
     since: float
+    began: float = 0.0
 
 
 class AbandonedCalls:

@@ -17,17 +17,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llm_actors.errors import LoopClosedError
 from llm_actors.runtime.future import Future, waiting
+from llm_actors.runtime.open_wait import look_from
 
-from .running_code import RunningCode
+from .running_code import RunningCode, leave_alone
 from .tool_generator import PROGRESS_LIMIT, await_through, call_through
 from .tool_outcome import Outcome, awaited, called, discard, is_async
 from .tool_output import output_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from llm_actors.runtime.loop import Timer
+    from llm_actors.runtime.open_wait import OpenWait
     from llm_actors.runtime.steps import Worker
+    from llm_actors.runtime.wait_graph import Node
 
     from .tool_line import ToolLine
     from .tool_pool import ToolPool, ToolTask
@@ -50,6 +53,7 @@ class ToolJob(RunningCode):
         "_progress",
         "_reports",
         "answered",
+        "began",
         "context",
         "line",
         "name",
@@ -90,7 +94,7 @@ class ToolJob(RunningCode):
         self.returned = False
         """Set by its thread: the outcome is on its way."""
         self.verdict: Literal["stopped", "timeout"] | None = None
-        self.answered = False
+        self.answered, self.began = False, 0.0  # on the loop's clock, when it began to run
         self.line: ToolLine | None = None
         self.worker: Worker | None = None
         self.task: ToolTask | None = None
@@ -110,8 +114,8 @@ class ToolJob(RunningCode):
     def stop(self) -> None:
         """Ends it; `done` is called with "stopped", never from inside here. Again, or after the end: nothing.
 
-        Queued: it never starts. A task: cancelled, `done` when it really ended. A thread: told by `cancelled()`, its waits in waits of
-        ours raise CancelledError, `done` at once; a generator is closed at its next `yield`.
+        Queued, or on its way to a thread: it never starts. A task: cancelled, `done` when it really ended. A thread: told by
+        `cancelled()`, its waits in waits of ours raise CancelledError, `done` at once; a generator is closed at its next `yield`.
         """
         if self.answered or self.verdict == "stopped":
             return
@@ -119,16 +123,35 @@ class ToolJob(RunningCode):
         if self._pool is not None:
             self._pool.end(self)
 
-    def enter(self, interrupt: Callable[[], None]) -> None:
+    def enter(self, wait: OpenWait) -> None:
         """A wait of ours begins inside it: meanwhile it does not count against the bound. Any thread."""
         # A task is cancelled, once, as asyncio does it: interrupted as well, it could not await anything in its `finally`.
-        super().enter(_leave_alone if self._in_its_task() else interrupt)
+        if self._in_its_task():
+            wait.interrupt = leave_alone
+        super().enter(wait)
         self._tell_waits(1)
 
-    def exit(self) -> None:
+    def exit(self, wait: OpenWait) -> None:
         """The wait is over. Any thread."""
-        super().exit()
+        super().exit(wait)
         self._tell_waits(-1)
+
+    def needs(self) -> Sequence[Node]:
+        """The waits that hold it up, or who is before it in its toolbox's line. Any thread."""
+        state, line = self.state, self.line
+        if state == "queued":
+            return line.ahead_of(self) if line is not None else ()
+        return super().needs() if state == "running" else ()
+
+    def look(self) -> None:
+        """It stands in line, and its turn knows of it: where the line waits, over others, for that turn, it is not to start."""
+        error = look_from(self) if self.state == "queued" else None
+        if error is not None and self._pool is not None:
+            self._pool.end(self, error)
+
+    def label(self) -> str:
+        """See runtime.wait_graph.Node."""
+        return f"(in {self.name})"
 
     def _in_its_task(self) -> bool:
         return self.task is not None and self._pool is not None and self._pool.loop.is_current()
@@ -142,12 +165,19 @@ class ToolJob(RunningCode):
             pool.loop.post(pool.waits_changed, self, change)
 
     def work(self, worker: Worker) -> None:
-        """Runs it in the worker's thread and hands the outcome to the loop. Many that end together wake the loop once (`Loop.post`)."""
+        """Runs it in the worker's thread and hands the outcome to the loop. Many that end together wake the loop once (`Loop.post`).
+
+        One that was told to end before its thread came to it is not called any more (C5).
+        """
         pool, context, function = self._pool, self.context, self._function
         assert pool is not None
         assert context is not None
         assert function is not None
-        outcome = called(context, call_through, (self._report, function, self._args, self._kwargs), {})
+        self.runs_here()
+        outcome = Outcome("stopped")
+        if self.begins():
+            outcome = called(context, call_through, (self._report, function, self._args, self._kwargs), {})
+        self.place = None
         self.returned = True
         try:
             pool.loop.post(pool.came_back, self, worker, outcome)
@@ -157,6 +187,7 @@ class ToolJob(RunningCode):
 
     async def drive(self, produced: Awaitable[Any] | None) -> Outcome:
         """Runs it on the loop: the function itself, or what a sync one returned to be awaited."""
+        self.runs_here()
         make: Callable[[], Any] = lambda: produced  # noqa: E731 - one of two
         if produced is None:
             assert self._function is not None
@@ -193,7 +224,7 @@ class ToolJob(RunningCode):
 
     def answer(self, outcome: Outcome) -> None:
         """Calls `done`, once. What was decided before (stopped, its time up) counts, whatever the code still returned."""
-        self.answered = True
+        self.answered = self.over = True
         if self.verdict == "stopped":
             outcome = Outcome("stopped")
         elif self.verdict == "timeout":
@@ -209,14 +240,10 @@ class ToolJob(RunningCode):
         self.state = "over"
         self.cancel_timer()
         self._pool, self._function, self._progress, self._args, self._kwargs = None, None, None, (), {}
-        self.parent = self.task = self.worker = self.line = self.context = None
+        self.parent = self.task = self.worker = self.line = self.context = self.place = None
 
     def cancel_timer(self) -> None:
         """No timer from here on."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-
-
-def _leave_alone() -> None:
-    """In place of an interrupt."""

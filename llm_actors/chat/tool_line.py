@@ -43,6 +43,10 @@ class ToolLine:
         self._waiting[job] = None
         return False
 
+    def ahead_of(self, job: ToolJob) -> list[ToolJob]:
+        """Who has to leave before this one may run, if it stands in line: not those that have called it. Any thread."""
+        return [one for one in tuple(self._holders) if not job.descends_from(one)] if job in self._waiting else []
+
     def leave(self, job: ToolJob) -> None:
         """It has ended, was stopped, or was set aside."""
         self._waiting.pop(job, None)

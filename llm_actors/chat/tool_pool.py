@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from llm_actors.errors import LLMError, LoopClosedError, ToolStuckError
-from llm_actors.observe import Observed, Record, ToolAbandoned, ToolReturned
+from llm_actors.observe import Observed, Record, ToolAbandoned, ToolRefused, ToolReturned
 from llm_actors.runtime import Future, Loop
 from llm_actors.runtime.steps import Worker
 
@@ -131,16 +131,17 @@ class ToolPool:
         elif line is None or line.take(job):
             self._queue.push(job)
             self._fill_soon()
+        else:
+            self.loop.post(job.look)
         return job
 
     def stats(self) -> PoolStats:
-        """Counts of this moment. Its loop only."""
-        threads = sum(1 for job in self._running if job.worker is not None)
+        """Counts of this moment. Its loop; from elsewhere they may not fit together, or raise RuntimeError where something changes."""
         return PoolStats(
             running=self._active,
             waiting_in_waits=len(self._running) - self._active,
             queued=len(self._queue) + len(self._lines.waiting()),
-            workers=threads + self._crew.idle,
+            workers=sum(job.worker is not None for job in self._running) + self._crew.idle,
             idle=self._crew.idle,
             abandoned=tuple(self._abandoned.threads()),
         )
@@ -165,11 +166,11 @@ class ToolPool:
         await self._crew.close()
         return self._abandoned.threads()
 
-    def end(self, job: ToolJob) -> None:
-        """Carries out `ToolJob.stop()`. Its loop only."""
+    def end(self, job: ToolJob, error: LLMError | None = None) -> None:
+        """Carries out `ToolJob.stop()`; with an error it does not start, for that reason. Its loop only."""
         if job.state == "queued":
             self._queue.remove(job)
-            self._refuse(job, None)
+            self._refuse(job, error)
         elif job.state == "running":
             self._make_end(job)
 
@@ -229,13 +230,14 @@ class ToolPool:
             line.leave(job)
             self._advance(line)
             self._lines.tidy(line)
+        if error is not None:
+            self._observe(ToolRefused(now=self.loop.clock.monotonic(), tool=job.name, error=str(error)))
         self._answer_soon(job, Outcome("error", error=error))
 
     def _answer_soon(self, job: ToolJob, outcome: Outcome) -> None:
-        if self.loop.closed:  # for posts; the callers that are left in its last round hear all the same
-            self.loop.call_soon(job.answer, outcome)
-        else:
-            self.loop.post(job.answer, outcome)
+        # Closed is it for posts; the callers that are left in its last round hear all the same.
+        soon = self.loop.call_soon if self.loop.closed else self.loop.post
+        soon(job.answer, outcome)
 
     def _advance(self, line: ToolLine) -> None:
         job = None if line.hung else line.next()
@@ -268,6 +270,7 @@ class ToolPool:
             self._refuse(job, refusal)
             return
         job.state = "running"
+        job.began = self.loop.clock.monotonic()
         self._running[job] = None
         self._active += 1
         if job.timeout is not None:
@@ -286,7 +289,8 @@ class ToolPool:
         return worker
 
     def _start_task(self, job: ToolJob, produced: Awaitable[Any] | None) -> None:
-        job.task = self.loop.spawn(job.drive(produced), name=f"llm_actors tool {job.name}", context=job.context)
+        name = f"llm_actors tool {job.name}"
+        job.task = self.loop.spawn(job.drive(produced), name=name, context=job.context, watched=job.name)
         job.task.add_done_callback(partial(self._task_ended, job, produced))
 
     # -- end
@@ -318,8 +322,9 @@ class ToolPool:
             job.state = "ending"
             job.timer = self.loop.call_later(PATIENCE, self.loop.post, self._ignored, job)
             job.task.cancel()
-        elif not job.returned:
+        elif not job.returned and not job.begins():
             self._set_aside(job)
+        # Else its thread is back in a moment: it has done the job, or finds that it must not begin.
 
     def _ignored(self, job: ToolJob) -> None:
         if job.state == "ending":
@@ -332,7 +337,7 @@ class ToolPool:
         self._leave_place(job)
         now = self.loop.clock.monotonic()
         thread = job.worker.thread_name if job.worker is not None else f"task {job.task.get_name() if job.task else ''}"
-        self._abandoned.add(job, StuckThread(name=thread, tool=job.name, since=now))
+        self._abandoned.add(job, StuckThread(name=thread, tool=job.name, since=now, began=job.began))
         self._observe(ToolAbandoned(now=now, tool=job.name, thread=thread, abandoned=len(self._abandoned)))
         if job.line is not None:
             job.line.leave(job)

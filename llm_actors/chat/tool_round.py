@@ -101,6 +101,10 @@ class ToolRound:
         """Whether nothing runs and nothing is to be started."""
         return all(call.stage == "done" or (call.stage == "waiting" and self._refusing) for call in self._calls)
 
+    def busy(self) -> list[int]:
+        """The calls that run, or whose hooks do."""
+        return [place for place, call in enumerate(self._calls) if call.busy]
+
     def idle(self) -> bool:
         """Whether nothing runs."""
         return not any(call.busy for call in self._calls)

@@ -106,7 +106,7 @@ class ToolRun:
             args,
             {},
             name=f"{command.stage}_call of {command.tool_call.name}",
-            context=self._live.mail.context.copy(),
+            context=self._live.mail.call_context(command.tool_call.tool_call_id),
             done=partial(self._hook_done, command),
             serial=self._live,  # one hook of a turn at a time: `after_call=print` writes whole lines
         )
@@ -134,7 +134,7 @@ class ToolRun:
             (),
             arguments,
             name=tool.name,
-            context=self._live.mail.context.copy(),
+            context=self._live.mail.call_context(call.tool_call_id),
             done=partial(self._tool_done, command),
             serial=tool.instance,
             progress=partial(self._progress, command.call),
@@ -164,8 +164,9 @@ class ToolRun:
         self._tell(JobStopped(now, call))
 
     def _result(self, call: ToolCall, value: Any, instance: Any) -> ToolResult:
+        limits = self._live.model.limits_in(self._engine)
         try:
-            text, attachments = output_text(value, self._engine.limits.tool_result)
+            text, attachments = output_text(value, limits.tool_result)
         except Exception as error:  # noqa: BLE001 - a value whose own repr raises is the tool's failure (T4)
             return error_result(call, error, instance)
         return ToolResult(call.name, text, attachments=attachments, tool_call_id=call.tool_call_id, instance=instance)

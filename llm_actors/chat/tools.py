@@ -31,7 +31,7 @@ from .tool_output import output_text as output_text  # noqa: PLC0414 - found her
 
 @dataclass
 class Tool:
-    """A function that a model can call.
+    """A function that a model can call. Any thread.
 
     It may be a generator, `def` or `async def`. What it yields is progress: a str or a value with a JSON form, written to the response's
     events as `tool_progress` while it runs (at most 64 KiB each). `yield llm.ToolOutput(result)` gives the result and ends it, as does
@@ -156,7 +156,7 @@ class Toolbox:
 
     The instance is shared by all conversations it is given to; its sync methods run one at a time. `prepare()` and
     `prepare_async()` run once per instance, before its tools are first offered, and may add tools. Subclasses need
-    not call `super().__init__()`.
+    not call `super().__init__()`. Any thread.
     """
 
     plugin: str | None = None
@@ -201,7 +201,7 @@ class Toolbox:
         """Override it to set up the toolbox (and `add_tool()`) before its tools are first offered. Runs in a worker thread."""
 
     async def prepare_async(self) -> None:
-        """Override it to set up the toolbox on the event loop; after `prepare()`."""
+        """Override it to set up the toolbox on the event loop of the conversation; after `prepare()`."""
 
     def _added(self) -> list[Tool]:
         # In the instance, never in the class; made here, because a subclass's constructor may not call ours.
@@ -221,7 +221,7 @@ class Toolbox:
 class ServerSideTool:
     """A tool that the provider runs itself, in `tools=` beside the others. It is sent along, and never run here.
 
-    `ServerSideTool(spec)` holds a provider's own specification; a subclass per tool may build it in `tool_spec`.
+    `ServerSideTool(spec)` holds a provider's own specification; a subclass per tool may build it in `tool_spec`. Any thread.
     """
 
     name: ClassVar[str] = "server_side_tool"

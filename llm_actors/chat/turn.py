@@ -28,8 +28,8 @@ import msgspec
 from llm_actors.errors import ChainLimitError
 from llm_actors.messages import StreamEvent, ToolCall, ToolResult
 from llm_actors.messages.parts import system, user
+from llm_actors.observe import RequestRepeated, RoundStarted, ToolEnded, ToolStarted, TurnStarted
 from llm_actors.observe import RoundEnded as RoundEndedRecord
-from llm_actors.observe import RoundStarted, ToolEnded, ToolStarted, TurnStarted
 
 from . import turn_mail as mail_
 from .history import Answered, CallRecord, Entry, Replaced, Returned, Said, not_run, result_part
@@ -54,6 +54,8 @@ class Turn(TurnFailing):
     # ---- the way to an answer
 
     def _begin(self, mail: mail_.Begin) -> list[Command]:
+        if self._late(mail.now):
+            return self._woken(mail.now)
         if mail.errand is not None:
             return self._begin_errand(mail, mail.errand)
         prompt = self.plan.prompt
@@ -75,8 +77,20 @@ class Turn(TurnFailing):
         for said in self.plan.joined or (prompt,):
             if said.prompt or said.attachments:
                 entries.append(Said(turn, user(*([said.prompt] if said.prompt else []), list(said.attachments))))
-        started = TurnStarted(now=mail.now, conversation=self.plan.conversation, response=turn)
-        return [Observe(started), *self._append(entries, mail.now)]
+        return [Observe(self._started(mail.now)), *self._append(entries, mail.now)]
+
+    def _started(self, now: float) -> TurnStarted:
+        scope = self.plan.scope
+        return TurnStarted(
+            now=now,
+            conversation=self.plan.conversation,
+            response=self.plan.id,
+            parent=scope.sender,
+            group=scope.group,
+            tenant=scope.tenant,
+            priority=scope.priority or 0,
+            trace=dict(scope.trace),
+        )
 
     def _begin_errand(self, mail: mail_.Begin, entries: list[Entry]) -> list[Command]:
         self._produced = self._errand = True
@@ -125,6 +139,8 @@ class Turn(TurnFailing):
 
     def _go_on(self, now: float) -> list[Command]:
         """The next model call, behind what was steered in."""
+        if self._late(now):
+            return self._woken(now)
         if self._steers:
             self.state = "steering"
             steers, self._steers = self._steers, {}
@@ -174,6 +190,13 @@ class Turn(TurnFailing):
         )
         answered = Answered(self.plan.id, tuple(mail.messages), record)
         return [Observe(seen), *self._append([answered], mail.now)]
+
+    def _round_repeated(self, mail: mail_.RoundRepeated) -> list[Command]:
+        if self.state != "calling" or mail.round != self.round:
+            return []
+        plan = self.plan
+        repeated = RequestRepeated(now=mail.now, conversation=plan.conversation, response=plan.id, round=self.round)
+        return [Observe(repeated)]
 
     def _record(self, mail: mail_.RoundEnded) -> CallRecord:
         first = not self.records
@@ -292,6 +315,7 @@ class Turn(TurnFailing):
         mail_.Appended: _appended,
         mail_.Prepared: _prepared,
         mail_.RoundEnded: _round_ended,
+        mail_.RoundRepeated: _round_repeated,
         mail_.HookDone: _hook_done,
         mail_.ToolDone: _tool_done,
         mail_.Steer: _steer,

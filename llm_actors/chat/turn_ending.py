@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from llm_actors.errors import DeadlineExceededError, PauseChain
 from llm_actors.messages import Message, ToolCall, ToolResult
-from llm_actors.observe import TurnFinished
+from llm_actors.observe import TurnCancelled, TurnFinished
 
 from . import turn_mail as mail_
 from .history import (
@@ -80,35 +80,57 @@ class TurnEnding:
         """Whether entries are being kept."""
         return self._appending > 0 and self.state != "over"
 
+    def outstanding(self) -> list[int]:
+        """The jobs that it waits for, where it waits for nothing else. Any thread."""
+        calls = self._tool_round
+        if self._appending or self.state not in ("preparing", "compacting", "tools"):
+            return []
+        if self.state == "tools":
+            return calls.busy() if calls is not None else []
+        return [PREPARE if self.state == "preparing" else COMPACT]
+
     def waiting(self) -> list[Command]:
         """The commands for a turn that has just been queued: its deadline runs from now on (C6)."""
-        return [WakeAt(self.plan.deadline)] if self.plan.deadline is not None else []
+        deadline = self.plan.scope.deadline
+        return [WakeAt(deadline.when)] if deadline is not None else []
 
     def _woken(self, now: float) -> list[Command]:
-        deadline = self.plan.deadline
+        deadline = self.plan.scope.deadline
         if deadline is None or self.state in ("stopping", "closing"):
             return []
-        if now < deadline:
-            return [WakeAt(deadline)]
-        seconds = self.plan.prompt.timeout
-        return self._end(
-            DeadlineExceededError(
-                f"the turn did not end within its timeout of {seconds} seconds (it was {self.state})"
-            ),
-            now,
-        )
+        if now < deadline.when:
+            return [WakeAt(deadline.when)]
+        return self._end(DeadlineExceededError(f"the turn did not end {deadline} (it was {self.state})", deadline), now)
+
+    def _late(self, now: float) -> bool:
+        """Whether the deadline has come, though nobody has said so yet: no model call begins then."""
+        deadline = self.plan.scope.deadline
+        return deadline is not None and now >= deadline.when
 
     def _end(self, error: BaseException, now: float) -> list[Command]:
         """The turn ends with this error; the first one counts."""
-        if self.state == "queued":
-            self._error = error
-            return self._finish(now)
         if self.state in ("stopping", "closing"):
             return []
-        commands = self._stop_all()
+        commands = self._cancelled(error, now)
+        if self.state == "queued":
+            self._error = error
+            return [*commands, *self._finish(now)]
+        commands += self._stop_all()
         self._error = error
         self.state = "stopping"
         return [*commands, *self._close(now)]
+
+    def _cancelled(self, error: BaseException, now: float) -> list[Command]:
+        if interruption_of(error) == "failed":  # nobody told it to
+            return []
+        plan = self.plan
+        return [
+            Observe(
+                TurnCancelled(
+                    now=now, conversation=plan.conversation, response=plan.id, state=self.state, error=repr(error)
+                )
+            )
+        ]
 
     def _stop_all(self) -> list[Command]:
         if self.state == "calling":

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from llm_actors.errors import RepeatedToolCallsError, ToolCrashedError
 from llm_actors.messages import StreamEvent, ToolCall
 from llm_actors.messages.parts import user
-from llm_actors.observe import DeadLetter, ModelReplaced
+from llm_actors.observe import ModelReplaced
 from llm_actors.observe import RoundFailed as RoundFailedRecord
 
 from . import turn_mail as mail_
@@ -56,7 +56,7 @@ class TurnFailing(TurnEnding):
         self._error = mail.error
         self._partial = interrupted_messages(mail.messages, "failed")
         self.state = "stopping"
-        return [Observe(failed), *self._bury(action, mail.error, mail.now), *self._close(mail.now)]
+        return [Observe(failed), *self._bury(action, mail.error), *self._close(mail.now)]
 
     def _again(self, action: Action, mail: mail_.RoundFailed) -> list[Command] | None:
         """The commands that make the call again, None where nothing is left to try. What came of the failed one is taken back."""
@@ -65,7 +65,10 @@ class TurnFailing(TurnEnding):
             return None
         self._restart = f"{type(mail.error).__name__}: {mail.error}" if mail.items else ""
         self.restarts += 1
-        return commands if self.state == "compacting" else [*commands, *self._go_on(mail.now)]
+        if self.state == "compacting":
+            return commands
+        self.state = "steering"  # nothing runs any more that an error would have to stop
+        return [*commands, *self._go_on(mail.now)]
 
     def _remedy(self, action: Action, error: BaseException, now: float) -> list[Command] | None:
         """Takes the other model, or begins to compact; None where the action is to end, or is used up."""
@@ -135,7 +138,7 @@ class TurnFailing(TurnEnding):
                 return None
             action = action.action
         if isinstance(action, Fail | GiveUp):
-            return [*self._bury(action, error, now), *self._end(error, now)]
+            return [*self._bury(action, error), *self._end(error, now)]
         remedy = self._remedy(action, error, now)
         if remedy is not None:
             return remedy if self.state == "compacting" else [*remedy, *self._go_on(now)]
@@ -148,13 +151,8 @@ class TurnFailing(TurnEnding):
 
     # ---- what both do
 
-    def _bury(self, action: Action, error: BaseException, now: float) -> list[Command]:
-        if not isinstance(action, GiveUp):
-            return []
-        letter = DeadLetter(
-            now=now, actor=f"conversation {self.plan.conversation}", message="Prompt", reason=repr(error)
-        )
-        return [Bury(repr(error)), Observe(letter)]
+    def _bury(self, action: Action, error: BaseException) -> list[Command]:
+        return [Bury(repr(error))] if isinstance(action, GiveUp) else []
 
     def _restarted(self) -> list[Command] | None:
         """For the next call: the event that takes back what came of the one that failed; None when it is no restart."""

@@ -78,6 +78,13 @@ class RoundFailed(msgspec.Struct, frozen=True):
     items: int = 0
 
 
+class RoundRepeated(msgspec.Struct, frozen=True):
+    """The request of a model call was sent once more, over another connection."""
+
+    now: float
+    round: int
+
+
 class RoundStopped(msgspec.Struct, frozen=True):
     """A stopped model call is closed: no request is open. `messages`: what had arrived."""
 
@@ -160,6 +167,7 @@ Mail: TypeAlias = (
     | Prepared
     | RoundEnded
     | RoundFailed
+    | RoundRepeated
     | RoundStopped
     | HookDone
     | ToolDone

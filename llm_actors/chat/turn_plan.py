@@ -10,10 +10,11 @@ from llm_actors.messages import Prompt
 
 from .compaction import Compacts
 from .failures import FailureTable
+from .scope import NOTHING, Scope
 
 
 class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn needs to know of its conversation: fixed when the prompt is sent. `deadline`: monotonic seconds.
+    """What a turn needs to know of its conversation: fixed when the prompt is sent. `scope`: what it inherited, and its deadline.
 
     `compacts`: how the history is made shorter, before a call that would exceed its bound.
     `joined`: the prompts that this turn answers together, each a user message of its own; `prompt` is then all of them in one.
@@ -28,7 +29,7 @@ class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     toolboxes: bool = False
     before_call: bool = False
     after_call: bool = False
-    deadline: float | None = None
+    scope: Scope = NOTHING
     joined: tuple[Prompt, ...] = ()
     failures: FailureTable = FailureTable.DEFAULT
     compacts: Compacts | None = None

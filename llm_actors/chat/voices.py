@@ -16,7 +16,7 @@ from .sent_prompt import SentPrompt
 
 
 def joins(first: PromptMail, other: PromptMail) -> bool:
-    """Whether they differ in nothing but what they say: same options, tools, schema, system prompt, hooks, limit and key."""
+    """Whether they differ in nothing but what they say: same options, tools, schema, system prompt, hooks, limit, key and scope."""
     said, more = first.log.prompt, other.log.prompt
     return (
         _only_speaks(said)
@@ -26,6 +26,7 @@ def joins(first: PromptMail, other: PromptMail) -> bool:
         and said.tools == more.tools
         and (first.before_call, first.after_call, first.chain_limit, first.key)
         == (other.before_call, other.after_call, other.chain_limit, other.key)
+        and first.scope.shares_with(other.scope)
     )
 
 
@@ -44,8 +45,8 @@ def joined(id: str, mails: Sequence[PromptMail]) -> PromptMail:
     """The mail of the turn that answers all of these. What each says is a user message of its own: see TurnPlan.joined."""
     first = mails[0]
     prompts = [mail.log.prompt.said for mail in mails]
-    deadlines = [mail.deadline for mail in mails]
-    late = max((deadline for deadline in deadlines if deadline is not None), default=None)
+    deadlines = [mail.scope.deadline for mail in mails]
+    late = max((deadline for deadline in deadlines if deadline is not None), key=lambda one: one.when, default=None)
     said = msgspec.structs.replace(
         prompts[0],
         text="\n\n".join([prompt.prompt for prompt in prompts if prompt.prompt]) or None,
@@ -67,8 +68,9 @@ def joined(id: str, mails: Sequence[PromptMail]) -> PromptMail:
         before_call=first.before_call,
         after_call=first.after_call,
         chain_limit=first.chain_limit,
-        deadline=None if None in deadlines else late,
-        context=first.context,
+        scope=msgspec.structs.replace(first.scope, deadline=None if None in deadlines else late),
+        sent_at=None,
+        context=first.context.copy(),
         when_busy="coalesce",
         failures=first.failures,
         compacts=first.compacts,

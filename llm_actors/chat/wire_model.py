@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.messages import AttachmentPart, ModelRequest, Secret
-from llm_actors.providers.protocol import Endpoint, Provider
+from llm_actors.providers.protocol import Endpoint, Limits, Provider
 from llm_actors.transport.pump import WireCall
 
 from .attachments import resolve
@@ -36,6 +36,10 @@ class AnyWireModel(AnyModel):
         """The classes of server-side tools that `tools=` may hold for this model."""
         return self.server_side_tools
 
+    def limits_in(self, engine: Engine) -> Limits:
+        """How much may arrive: what the endpoint says, else the system."""
+        return self.endpoint.limits or engine.limits
+
     def open_round(self, live: LiveTurn, sink: FlightSink, engine: Engine) -> Flight:
         """Hands the request to the pump. Raises NeedsKeyException."""
         sent = live.sent
@@ -52,19 +56,19 @@ class AnyWireModel(AnyModel):
         )
         key = self.secret(live.key)
         files = any(isinstance(part, AttachmentPart) for message in request.messages for part in message.parts)
-        call = WireCall(
-            self.provider, self.endpoint, request, key, partial(self._resolve, engine=engine) if files else None
-        )
+        resolve = partial(self._resolve, engine=engine) if files else None
+        call = WireCall(self.provider, self.endpoint, request, key, resolve, self.limits_in(engine))
         return engine.pump.start(call, sink)
 
     async def _resolve(self, request: ModelRequest, *, engine: Engine) -> ModelRequest:
         """The request with its files read and its URLs fetched, off the loop. Raises AttachmentError."""
+        limit = self.limits_in(engine).attachment
         messages = await resolve(
             request.messages,
-            partial(engine.fetch, limit=self.endpoint.limits.attachment),
+            partial(engine.fetch, limit=limit),
             keep_urls=self.provider.fetches_urls,
             accepted=self.attachment_types,
-            limit=self.endpoint.limits.attachment,
+            limit=limit,
             run_blocking=engine.run_blocking,
         )
         return ModelRequest(

@@ -76,7 +76,7 @@ def ready() -> bool:
 def small_model() -> ModelWithAliases:
     """`local/smollm2-135m`. With tools its first answer is always a tool call; after the results it answers.
 
-    An answer ends after 256 tokens (`stop_reason` is `length`) unless the prompt gives its own `max_tokens`. Its temperature is 0.2.
+    An answer ends after 256 tokens (`stop_reason` is `length`) unless the prompt gives its own `max_tokens`. Its temperature is 0.7.
     """
     template = resources.files("llm_actors.extras").joinpath("tools.jinja").read_text("utf-8")
     name = weights.SMOLLM2.name

@@ -7,11 +7,13 @@
     tools.py       a call asked for by a model, and its result
     prompt.py      what one prompt asks, Options
     request.py     one model call as a provider sees it, and how it ended
+    answer.py      what is published of an answer
     secret.py      a key that never shows itself
 
 Everything here is data: no I/O but reading an attachment's file when it is asked to, no clock, no thread.
 """
 
+from .answer import Answer as Answer
 from .assembly import assemble as assemble
 from .attachment import Attachment as Attachment
 from .events import Event as Event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One prompt, copied at the call. Also the message that `conversation.ref.ask(Prompt("hi"), block=False)` takes.
 
     `text` is what the caller wrote; `prompt` and `system` join it with the fragments, as the peer does. `tools` hold Python
-    functions, so only a prompt without tools encodes to bytes; everything else in it does.
+    functions, so only a prompt without tools encodes to bytes; everything else in it does. Any thread.
     """
 
     text: str | None = None
@@ -40,6 +41,7 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
     chain: bool = False
     chain_limit: int | None = None
     timeout: float | None = None
+    deadline: float | datetime | None = None
 
     @property
     def prompt(self) -> str:

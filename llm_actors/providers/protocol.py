@@ -81,12 +81,25 @@ class Provider(Protocol):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much may arrive, in bytes: one event, one answer, one fetched attachment, one tool result that goes to the model."""
+    """How much may arrive, in bytes: one event, one answer, one fetched attachment, one tool result that goes to the model.
+
+    Of a system, for all its models; of an endpoint, for its own. Raises TypeError, ValueError for what is no size.
+    """
 
     event: int = 16 * 2**20
     answer: int = 64 * 2**20
     attachment: int = 32 * 2**20
     tool_result: int = 2**20
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, int):
+                msg = f"the limit {name} is a number of bytes, an int, not {size!r}"
+                raise TypeError(msg)
+            if size < 1:
+                msg = f"the limit {name} is at least 1 byte, not {size}"
+                raise ValueError(msg)
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -119,7 +132,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Where a wire is spoken: configuration, no state.
 
     `client`: the user's own httpx (or httpx2) AsyncClient. `headers` may hold secrets, so they're not in the repr. `server`: in place of
-    a fixed `base_url`.
+    a fixed `base_url`. `limits`: None for those of the system.
     """
 
     base_url: str
@@ -127,7 +140,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     query: dict[str, str] = {}
     extra_body: dict[str, Any] = {}
     timeouts: Timeouts = Timeouts()
-    limits: Limits = Limits()
+    limits: Limits | None = None
     client: Any = None
     server: Server | None = None
 
@@ -143,6 +156,9 @@ class FlightSink(Protocol):
 
     def write(self, items: list[Item]) -> None:
         """What one read brought."""
+
+    def repeated(self) -> None:
+        """The request was sent once more, before anything was written: its connection was gone."""
 
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""

@@ -7,24 +7,24 @@ anywhere. `Future` is what `ask(block=False)` gives: await it on any loop, `get(
 from pykka import ActorDeadError, ActorProxy, ActorRegistry, Timeout, get_all, traversable
 
 from .actor import Actor
+from .backoff import Backoff
 from .binding import Binding
+from .carried import Floor, carried
+from .child import Child, ChildStatus
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
-from .future import Future, Waiting, waiting
-from .loop import (
-    Loop,
-    Timer,
-    background,
-    here,
-    install_system_factory,
-    is_background,
-    running,
-    system_context,
-    system_of,
-)
+from .future import Future, waiting
+from .gathering import Gathering
+from .guard import guard
+from .loop import Loop, Timer, background, here, is_background, retire_background, running
 from .mailbox import WhenFull, drop_newest, drop_oldest, refuse
-from .ref import ActorRef, ask
+from .monitor import Down, Monitor, monitor
+from .ref import ActorRef, PykkaRef, ask
+from .supervising import SupervisorRef
 from .threading_actor import ThreadingActor
+from .topic import Topic
+from .unit import Unit
+from .which_system import install_system_factory, system_context, system_in_use, system_of
 
 __all__ = [
     "Actor",
@@ -32,31 +32,46 @@ __all__ = [
     "ActorProxy",
     "ActorRef",
     "ActorRegistry",
+    "Backoff",
     "Binding",
+    "Child",
+    "ChildStatus",
     "Clock",
     "DeadLetterHook",
+    "Down",
+    "Floor",
     "Future",
+    "Gathering",
     "Loop",
+    "Monitor",
+    "PykkaRef",
+    "SupervisorRef",
     "SystemClock",
     "ThreadingActor",
     "Timeout",
     "Timer",
-    "Waiting",
+    "Topic",
+    "Unit",
     "WhenFull",
     "ask",
     "background",
+    "carried",
     "current",
     "dead_letters",
     "drop_newest",
     "drop_oldest",
     "get_all",
+    "guard",
     "here",
     "install",
     "install_system_factory",
     "is_background",
+    "monitor",
     "refuse",
+    "retire_background",
     "running",
     "system_context",
+    "system_in_use",
     "system_of",
     "traversable",
     "waiting",

@@ -23,6 +23,7 @@ from pykka import ActorDeadError, ActorRegistry
 
 from llm_actors.errors import LoopClosedError, MailboxFullError
 
+from .carried import packed
 from .dead_letters import dead_letter
 from .future import Future
 from .inbox import Inbox
@@ -30,7 +31,7 @@ from .life import Life, pykka_logger
 from .loop import Loop, background, running
 from .mailbox import Envelope, Lane, Mailbox, Stop, WhenFull, refuse
 from .ref import ActorRef
-from .reply import answer_error, dead
+from .reply import Reply, answer_error, dead
 from .stop_flag import StopFlag
 from .urn import new_number, urn_of
 
@@ -41,6 +42,7 @@ class Actor(Life):
     """A `pykka.Actor` on an event loop. Hooks and handlers may be `def` or `async def`, and run on its loop.
 
     An actor started inside a running loop lives there, else on the process's background loop, which its first message makes.
+    Properties: any thread.
     """
 
     registered: ClassVar[bool] = True
@@ -54,7 +56,8 @@ class Actor(Life):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         # Not Pykka's: its threading.Event and queue take 5 KB.
-        self._actor_number = new_number()
+        office = self._actor_heir
+        self._actor_number = new_number() if office is None else office._actor_number
 
     def __str__(self) -> str:
         return f"{type(self).__name__} ({self.actor_urn})"
@@ -79,7 +82,10 @@ class Actor(Life):
         if loop is not None and loop.closed:
             msg = f"{cls.__name__} can't start: the event loop is closed"
             raise LoopClosedError(msg)
-        actor = cls(*args, **kwargs)
+        return cls._actor_begin(loop, cls(*args, **kwargs))
+
+    @classmethod
+    def _actor_begin(cls, loop: Loop | None, actor: Self) -> Self:
         assert hasattr(actor, "_actor_number"), (
             "Actor.__init__() was not called: super().__init__() is missing in the override"
         )
@@ -87,7 +93,7 @@ class Actor(Life):
             context = copy_context()
             actor._actor_context = context if len(context) else None
         if cls.registered:
-            actor._actor_own_ref = ActorRef(actor)
+            actor._actor_own_ref = actor._actor_own_ref or ActorRef(actor)
             ActorRegistry.register(actor._actor_own_ref)
         if loop is not None:
             actor._actor_settle_on(loop)
@@ -109,7 +115,7 @@ class Actor(Life):
 
     @staticmethod
     def _create_future() -> Future[Any]:
-        return Future()
+        return Reply()
 
     def _actor_home(self) -> Loop:
         loop = self._actor_lives_on
@@ -170,12 +176,15 @@ class Actor(Life):
     def _actor_take(self, envelope: Envelope[Any], lane: Lane) -> Exception | None:
         """Takes a message in; or gives why not."""
         dropped: Envelope[Any] | None = None
+        envelope = packed(envelope)
         try:
             loop = self._actor_home()
             if loop.closed:
                 return self._actor_refusal(LoopClosedError("its event loop is closed"))
             with loop.lock:
                 if self._actor_dead or loop.ended:
+                    if lane == "kill" and self._actor_work is not None:  # the last hook, or what came to its end
+                        loop.post(self._actor_work.task.cancel)
                     return self._actor_refusal()
                 mailbox = self._actor_mailbox = self._actor_mailbox or Mailbox()
                 if lane == "mail" and self._actor_is_full(mailbox, envelope):

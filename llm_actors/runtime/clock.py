@@ -71,7 +71,7 @@ class SystemClock:
             if number >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
                 number = self._last + 1
             self._last = number
-        return _ulid(number)
+        return ulid(number)
 
     def forget(self) -> None:
         """In a forked child: its ids must not go on where the parent's stand, and its lock may be held by a thread that is not there."""
@@ -79,7 +79,8 @@ class SystemClock:
         self._last = 0
 
 
-def _ulid(number: int) -> str:
+def ulid(number: int) -> str:
+    """A number of 128 bits as a ULID in lower case."""
     return "".join([_CROCKFORD[number >> shift & 31] for shift in range(5 * (_ULID_CHARS - 1), -1, -5)])
 
 

@@ -12,7 +12,7 @@ from pykka import Timeout
 
 from .clock import lent, of_this_thread
 from .loop import running
-from .waiting import waiting
+from .unit import waiting
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
 import os
 import queue
@@ -25,13 +26,19 @@ from llm_actors.errors import BlockingWaitError, BlocksLoopWarning, LoopClosedEr
 from .clock import of_this_thread
 from .computed import Computed, call_in_thread
 from .loop import Loop, running
+from .open_wait import OpenWait
 from .steps import Wait
-from .waiting import SLICE, LoopWait, Waiting, thread_wait, waiting
+from .unit import BlockedLoop, waiting
+from .waiting import SLICE, LoopWait, thread_wait
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pykka._types import OptExcInfo
 
-__all__ = ["Future", "Waiting", "waiting"]
+    from .wait_graph import Node
+
+__all__ = ["Future", "waiting"]
 
 logger = logging.getLogger("llm_actors.runtime")
 
@@ -46,10 +53,14 @@ _lock = (
 )  # one for all: held for a few instructions, never while anything runs or waits; reentrant as Loop.lock is
 _generation = 0  # of processes: a forked child counts one up, and tells by that which futures are its parent's
 _warned = False
+_OURS = ("llm_actors", "pykka")  # packages whose lines tell a user nothing
 
 
 class Future(pykka.Future[T]):
     """See the head of this file. `owner`: the loop whose work answers it, if known. Any thread."""
+
+    traced = False
+    """Whether it may come to be known who has to go on before it is answered: `_blockers()`."""
 
     _computed: Computed | None = None
     _outcome: Outcome | None = None
@@ -154,8 +165,9 @@ class Future(pykka.Future[T]):
         """The value, or raises the exception; blocks until it is there. Any thread, but not inside the loop that does the work.
 
         `timeout`: seconds. Raises pykka.Timeout, BlockingWaitError inside the loop that has to do the work (await it there),
-        LoopClosedError when that loop is closed or was the parent process's. Inside another running loop it works, and a
-        BlocksLoopWarning says, once in a process, that it blocks that loop.
+        DeadlockError, at once whatever the timeout, where who has to answer waits for who asks, LoopClosedError when that loop is
+        closed or was the parent process's. Inside another running loop it works, and a BlocksLoopWarning says, once in a process, that
+        it blocks that loop.
         """
         if self._computed is not None:
             return cast("T", self._computed.get(timeout))
@@ -167,7 +179,10 @@ class Future(pykka.Future[T]):
             del self  # as in _value()
 
     def __await__(self) -> Generator[Any, None, T]:
-        """Waits without blocking the loop. Any asyncio loop; raises AsyncioOnlyError under trio, LoopClosedError as `get()`."""
+        """Waits without blocking the loop. Any asyncio loop.
+
+        Raises AsyncioOnlyError under trio, DeadlockError and LoopClosedError as `get()`.
+        """
         if self._computed is not None:
             return cast("T", (yield from self._computed.wait(_in_thread).__await__()))
         if self._outcome is None:
@@ -210,6 +225,10 @@ class Future(pykka.Future[T]):
         # A loop that ends tells who waits on it by itself.
         return self._owner is not None and self._owner is not loop
 
+    def _blockers(self) -> Sequence[Node]:
+        """Who has to go on before it can be answered: its loop, if that is blocked, and what a subclass knows. Any thread."""
+        return BlockedLoop.known(self._owner)
+
     def _is_over(self) -> bool:
         return self._outcome is not None or self._lost() is not None
 
@@ -234,18 +253,17 @@ class Future(pykka.Future[T]):
         inside = asyncio._get_running_loop()
         if inside is not None:
             self._check_inside(inside)
-        watcher = waiting.get()
+        unit = waiting.get()
         wait = thread_wait()
+        edge = OpenWait.of_thread(self, wait, unit) if unit is not None or inside is not None else None
         try:
             self._join(wait.wake)
-            if watcher is not None:
-                watcher.enter(wait.interrupt)
-            try:
-                self._sit(wait, timeout)
-            finally:
-                if watcher is not None:
-                    watcher.exit()
+            if edge is not None:
+                edge.begin()
+            self._sit(wait, timeout, edge)
         finally:
+            if edge is not None:
+                edge.end()
             self._leave(wait.wake)
 
     def _check_inside(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -256,14 +274,16 @@ class Future(pykka.Future[T]):
         if not _warned:
             _warned = True
             text = "a blocking wait inside a running event loop: nothing else runs there meanwhile. Await it, or wait in a thread"
-            warnings.warn(text, BlocksLoopWarning, stacklevel=5)
+            warnings.warn(text, BlocksLoopWarning, stacklevel=_users_level())
 
-    def _sit(self, wait: Wait, timeout: float | None) -> None:
+    def _sit(self, wait: Wait, timeout: float | None, edge: OpenWait | None) -> None:
         monotonic = of_this_thread().monotonic
         deadline = None if timeout is None else monotonic() + timeout
         while not self._is_over():
             if wait.interrupted:
                 raise asyncio.CancelledError
+            if edge is not None:
+                edge.check()
             left = wait.slice if deadline is None else min(wait.slice, deadline - monotonic())
             if left <= 0:
                 msg = f"{timeout} seconds"
@@ -277,19 +297,20 @@ class Future(pykka.Future[T]):
             raise RuntimeError(msg)
         if self._is_over():
             return
-        watcher = waiting.get()
+        unit = waiting.get()
         wait = LoopWait(loop)
+        edge = OpenWait.of_task(self, wait, unit) if unit is not None else None
         look = _Look(self, wait, loop) if self._may_be_lost(loop) else None
         try:
             self._join(wait.wake)
-            if watcher is not None:
-                watcher.enter(wait.interrupt)
-            try:
-                yield from wait.future
-            finally:
-                if watcher is not None:
-                    watcher.exit()
+            if edge is not None:
+                edge.begin()
+            yield from wait.future
+            if edge is not None and self._outcome is None:
+                edge.check()
         finally:
+            if edge is not None:
+                edge.end()
             self._leave(wait.wake)
             if look is not None:
                 look.cancel()
@@ -336,3 +357,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _users_level() -> int:
+    """The `stacklevel` by which a warning of its caller shows the line of the user's that led there."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        level, frame = level + 1, frame.f_back
+    return level - 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .carried import Floor
 from .dead_letters import dead_letter
 from .mailbox import Envelope
-from .reply import answer_error
+from .reply import Reply, answer_error
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -22,12 +23,23 @@ class Inbox:
 
     def put(self, envelope: Envelope[Any]) -> None:
         """Takes mail. What it can't take is answered, or without an asker raises what `tell()` raises."""
+        if isinstance(envelope.reply_to, Reply):
+            envelope.reply_to.is_asked_of(self._actor)
         refused = self._actor._actor_take(envelope, "mail")
         if refused is not None:
             dead_letter(self._actor, envelope.message, str(refused))
             if envelope.reply_to is None:
                 raise refused
             answer_error(envelope.reply_to, refused)
+
+    @property
+    def floor(self) -> Floor | None:
+        """What the actor's handlers run with, given what their mail carries; None: that."""
+        return self._actor._actor_floor
+
+    @floor.setter
+    def floor(self, floor: Floor | None) -> None:
+        self._actor._actor_floor = floor
 
     def empty(self) -> bool:
         """Whether no mail waits."""

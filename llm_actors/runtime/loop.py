@@ -21,7 +21,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
-from contextvars import Context, ContextVar
+from contextvars import Context
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import sniffio
@@ -30,7 +30,9 @@ from llm_actors.errors import AsyncioOnlyError, LoopClosedError
 
 from . import clock as clocks
 from .background_thread import BackgroundThread
+from .stalls import StallWatch, Stepped
 from .steps import Steps
+from .which_system import DEFAULT
 
 logger = logging.getLogger("llm_actors.runtime")
 
@@ -68,8 +70,10 @@ class Loop:
 
     def __init__(self, asyncio_loop: asyncio.AbstractEventLoop) -> None:
         self.asyncio_loop = asyncio_loop
+        self.name = f"the loop of {threading.current_thread().name}"  # for people
         self.clock: clocks.Clock = clocks.installed()
         self.services: dict[object, Any] = {}
+        self.stalls = StallWatch()
         self.lock = threading.RLock()  # reentrant: a finalizer or signal may send mail while its own thread is inside
         self.steps: Steps | None = None  # see steps.py
         # Dicts, not sets: what happens to all of them happens in an order that is the same in each run of a simulation.
@@ -155,6 +159,10 @@ class Loop:
         """Makes the call in the loop's next round, in the caller's context. Its loop only."""
         self.asyncio_loop.call_soon(callback, *args)
 
+    def call_from_signal(self, callback: Callable[..., object], *args: Any) -> None:
+        """Makes the call, and wakes the loop for it. For a signal's handler, which is in the loop's thread while that may be asleep."""
+        self.asyncio_loop.call_soon_threadsafe(callback, *args)
+
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer:
         """Makes the call after `delay` seconds, in the caller's context. Its loop only."""
         return self.asyncio_loop.call_later(delay, callback, *args)
@@ -163,15 +171,25 @@ class Loop:
         """Makes the call at `when` on `clock.monotonic()`, in the caller's context. Its loop only."""
         return self.asyncio_loop.call_later(max(0.0, when - self.clock.monotonic()), callback, *args)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str, context: Context | None = None) -> asyncio.Task[T]:
+    def spawn(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        *,
+        name: str,
+        context: Context | None = None,
+        watched: str | None = None,
+    ) -> asyncio.Task[T]:
         """Runs a coroutine as a task that is held until it is done, and cancelled and awaited when the loop ends. Its loop only.
 
-        `context`: what it runs in; without one a copy of the caller's. Raises LoopClosedError when the loop is closed.
+        `context`: what it runs in; without one a copy of the caller's. `watched`: users' code, by this name: a step of it that holds the
+        loop is told (stalls.py). Raises LoopClosedError when the loop is closed.
         """
         if self.closed:
             coroutine.close()
             msg = f"the event loop is closed: {name} can't start"
             raise LoopClosedError(msg)
+        if watched is not None:
+            coroutine = Stepped(coroutine, watched, self.stalls, self.clock.monotonic)
         task = self.asyncio_loop.create_task(coroutine, name=name, context=context)
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
@@ -182,6 +200,11 @@ class Loop:
     def on_end(self, callback: EndCallback) -> None:
         """Has `callback` run, and awaited if it gives an awaitable, when the loop ends; last registered, first run. Its loop only."""
         self._end_callbacks.append(callback)
+
+    def off_end(self, callback: EndCallback) -> None:
+        """Not any more: what it would end has ended. Its loop only; again is no error."""
+        with contextlib.suppress(ValueError):
+            self._end_callbacks.remove(callback)
 
     def park(self) -> None:
         """Begins to wait for the loop's end, from inside it."""
@@ -335,6 +358,22 @@ def is_background(loop: Loop) -> bool:
     return _background is not None and _background.loop is loop
 
 
+def retire_background(loop: Loop, then: Callable[[], object]) -> bool:
+    """Ends the background loop's thread if this is its loop and nobody lives there; whoever needs one later makes another.
+
+    `then` is called in that thread, as its last act. Its loop only; False when there is nothing to end.
+    """
+    global _background  # noqa: PLW0603 - as above
+    with _guard:
+        thread = _background
+        if thread is None or thread.loop is not loop or loop.residents or loop.busy or loop.services.keys() - {DEFAULT}:
+            return False
+        _background = None
+        thread.last_acts.append(then)
+    thread.finish()
+    return True
+
+
 def _end_background() -> None:
     global _exiting  # noqa: PLW0603 - as above
     with _guard:
@@ -356,30 +395,3 @@ def _after_fork() -> None:
 atexit.register(_end_background)
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_after_fork)
-
-
-# ---- the default system ---------------------------------------------------------------------------------------------
-
-system_context: ContextVar[Any] = ContextVar("llm_actors_system")
-"""The system that code in this context uses; unset, it is the loop's default one."""
-
-_factory: list[Callable[[], Any]] = []
-_SYSTEM = object()
-
-
-def install_system_factory(factory: Callable[[], Any]) -> None:
-    """Says what makes a loop's default system; the layer above does it at import."""
-    _factory[:] = [factory]
-
-
-def system_of(loop: Loop) -> Any:
-    """The system of this context, else the loop's default one, made at first use. RuntimeError where no factory is installed."""
-    system = system_context.get(None)
-    if system is None:
-        system = loop.services.get(_SYSTEM)
-    if system is None:
-        if not _factory:
-            msg = "no system: import llm_actors, which installs the default one"
-            raise RuntimeError(msg)
-        system = loop.services.setdefault(_SYSTEM, _factory[0]())
-    return system

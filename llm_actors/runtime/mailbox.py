@@ -6,7 +6,7 @@ With this file, the names that Pykka keeps to itself and that we need: the envel
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias
 
 from pykka._envelope import Envelope
@@ -37,8 +37,8 @@ class Mailbox:
 
     __slots__ = ("_ahead", "mail")
 
-    def __init__(self) -> None:
-        self.mail: deque[Mail] = deque()
+    def __init__(self, mail: Iterable[Mail] = ()) -> None:
+        self.mail: deque[Mail] = deque(mail)
         self._ahead: list[tuple[int, Mail]] | None = None
 
     def put(self, lane: Lane, envelope: Mail) -> None:
@@ -64,10 +64,33 @@ class Mailbox:
         self.mail.clear()
         return all_mail
 
+    def take_stops(self) -> list[Mail]:
+        """Those that ask for a stop, in their order: the rest stays."""
+        ahead, mail = self._ahead or [], self.mail
+        stops = [one for _, one in ahead if _stops(one)] + [one for one in mail if _stops(one)]
+        if stops:
+            self._ahead = [(rank, one) for rank, one in ahead if not _stops(one)]
+            self.mail = deque([one for one in mail if not _stops(one)])
+        return stops
+
+    def extend(self, behind: Mailbox) -> None:
+        """Takes over what is in the other, behind its own in each lane."""
+        self._ahead = sorted([*(self._ahead or []), *(behind._ahead or [])], key=lambda one: one[0])
+        self.mail.extend(behind.mail)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether there is any that goes before mail."""
+        return bool(self._ahead)
+
     @property
     def killed(self) -> bool:
         """Whether a kill is the next one."""
         return bool(self._ahead) and self._ahead[0][0] == _RANK["kill"]  # type: ignore[index]
+
+
+def _stops(envelope: Mail) -> bool:
+    return isinstance(envelope.message, Stop | Kill)
 
 
 def refuse(waiting: deque[Mail], new: Mail) -> Mail:

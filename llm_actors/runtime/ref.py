@@ -9,6 +9,7 @@ import pykka
 
 from .dead_letters import dead_letter
 from .mailbox import Envelope, Kill, Lane, Stop
+from .monitor import Monitor, monitor
 from .reply import ForeignReply, Reply, StopReply, answer_error, dead
 from .stop_flag import StopFlag
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 
     from .actor import Actor
     from .future import Future
+    from .unit import ActorUnit
 
 A = TypeVar("A", bound="Actor")
+
+PykkaRef = pykka.ActorRef
+"""A reference to one of Pykka's own actors, such as a ThreadingActor."""
 
 
 class ActorRef(pykka.ActorRef[A]):
@@ -62,6 +67,10 @@ class ActorRef(pykka.ActorRef[A]):
         """Whether the actor has stopped, as Pykka has it: `is_set()`, `wait(timeout)`."""
         return StopFlag(self._actor)
 
+    @property
+    def _actor_unit(self) -> ActorUnit | None:
+        return self._actor._actor_unit
+
     def is_alive(self) -> bool:
         """Whether the actor takes mail: it has not stopped and its loop is not closed."""
         return not self._actor._actor_is_dead()
@@ -75,6 +84,14 @@ class ActorRef(pykka.ActorRef[A]):
         if refused is not None:
             dead_letter(self, message, str(refused))
             raise refused
+
+    def offer(self, message: Any, *, control: bool = False) -> Exception | None:
+        """As `tell()`, but gives what that would raise; and what is refused is no dead letter: the sender still has it."""
+        return self._actor._actor_take(Envelope(message), "control" if control else "mail")
+
+    def monitor(self, watcher: pykka.ActorRef[Any] | None = None) -> Monitor:
+        """Watches for the actor's end: a future of its `Down`, which `watcher` is also sent as mail. At once when it is dead already."""
+        return monitor(self, watcher)
 
     @overload
     def ask(
@@ -131,7 +148,7 @@ class ActorRef(pykka.ActorRef[A]):
 
     def kill(self, *, block: bool = True, timeout: float | None = None) -> bool | Future[bool]:
         """Ends the actor ahead of everything: a coroutine in work is cancelled, `on_stop` does not run. Else as `stop(now=True)`."""
-        future = self._send(Kill(), StopReply(None, self), "kill")
+        future = self._send(Kill(), StopReply(), "kill")
         return future.get(timeout=timeout) if block else future
 
     def _send(self, message: Any, reply: Reply, lane: Lane) -> Future[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -16,13 +17,29 @@ from .loop import Loop
 if TYPE_CHECKING:
     from pykka._types import OptExcInfo
 
+    from .wait_graph import Node
+
 
 class Reply(Future[Any]):
     """The answer of an actor on `owner`."""
 
+    traced = True
+    _inbox: object = None
+
     def __init__(self, owner: Loop | None = None, asked: object = None) -> None:
         super().__init__(owner)
         self._asked = asked
+
+    def is_asked_of(self, inbox: object) -> None:
+        """Whose inbox the message is in: for who is asked by a plain reference of Pykka's."""
+        self._inbox = inbox
+
+    def _blockers(self) -> Sequence[Node]:
+        unit = getattr(
+            self._inbox or self._asked, "_actor_unit", None
+        )  # what it works on now has to end, be it this message or one before
+        blockers = super()._blockers()
+        return blockers if unit is None else (unit, *blockers)
 
     def _lost(self) -> Outcome | None:
         lost = super()._lost()

@@ -26,7 +26,10 @@ class StopFlag:
 
     def set(self) -> None:
         """Has it take no more mail. What waits is answered when it next looks."""
-        self._actor._actor_die()
+        actor = self._actor
+        loop = actor._actor_lives_on
+        if actor._actor_die() and loop is not None and not actor._actor_awake:
+            loop.post(actor._actor_over)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Blocks until it has stopped, or for `timeout` seconds; gives whether it has. Not on the actor's own loop (BlockingWaitError)."""

@@ -31,6 +31,16 @@ def urn_of(number: int) -> str:
     return f"urn:uuid:{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def renumber(seed: int | None = None, *, to: tuple[int, count[int]] | None = None) -> tuple[int, count[int]]:
+    """Begins a row of URNs that is the same for the same seed (a simulation does), or goes back `to` one; gives the row before."""
+    global _numbers
+    before = (_base[0], _numbers)
+    if to is None:
+        to = (_new_base() if seed is None else seed << _COUNTER_BITS & _RANDOM | _VERSION | _VARIANT, count(1))
+    _base[0], _numbers = to
+    return before
+
+
 def _after_fork() -> None:
     _base[:] = [_new_base()]
 

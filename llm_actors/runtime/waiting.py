@@ -1,4 +1,4 @@
-"""The two ways to wait: a thread by a lock, a coroutine by a future of its loop. And who is told that a tool waits."""
+"""The two ways to wait: a thread by a lock, a coroutine by a future of its loop."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import Protocol
 
 from llm_actors.errors import LoopClosedError
 
@@ -17,22 +15,6 @@ from .steps import Wait
 
 SLICE = 1.0
 """Seconds after which who waits looks whether there is still somebody to answer."""
-
-
-class Waiting(Protocol):
-    """Who is told that a tool waits in a wait of ours, so that its worker does not count meanwhile. Called in the thread that waits."""
-
-    def enter(self, interrupt: Callable[[], None]) -> None:
-        """The wait begins. `interrupt()` makes it raise asyncio.CancelledError: any thread; again or too late is no error."""
-        ...
-
-    def exit(self) -> None:
-        """The wait is over."""
-        ...
-
-
-waiting: ContextVar[Waiting | None] = ContextVar("llm_actors_waiting", default=None)
-"""Set by the tool pool around a tool."""
 
 
 class ThreadWait:
@@ -82,6 +64,11 @@ class LoopWait:
             self._release()
         else:
             self._send(self._release)
+
+    @property
+    def interrupted(self) -> bool:
+        """It was woken or cancelled."""
+        return self.future.done()
 
     def interrupt(self) -> None:
         """Makes the wait raise CancelledError."""

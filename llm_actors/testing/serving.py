@@ -1,7 +1,7 @@
 """The scripted server's own process: HTTP/1.1 over bare asyncio, so that every byte, pause and reset is the script's.
 
-    Connection   one TCP connection: cuts requests out of the bytes, plays one answer at a time
-    Stage        what all connections share: the script, the gates, what was recorded
+    Connection   one TCP connection: cuts requests out of the bytes, has one answer at a time played (player.py)
+    ServingStage what all connections share
     main()       binds two ports of 127.0.0.1 (HTTP, control), prints them, runs until its standard input closes
 
 A process of its own, because a server on the loop under test would hide that loop's stalls, and one in a thread would share its lock. The
@@ -21,62 +21,20 @@ from collections.abc import Callable
 
 import msgspec
 
-from . import wire_openai
-from .script import (
-    Answer,
-    Close,
-    Command,
-    Forget,
-    Gate,
-    Play,
-    Recorded,
-    Release,
-    Report,
-    Reset,
-    Seen,
-    Send,
-    Setting,
-    Speak,
-    Stall,
-    Step,
-    Trickle,
-    Wait,
-    chunk,
-    head,
-)
+from .player import Player, Stage
+from .script import Command, Forget, Play, Recorded, Release, Report, Seen, Setting
 
 _CONTROL = msgspec.msgpack.Decoder(Command)
 
 
-class Stage:
-    """What all connections share."""
+class ServingStage(Stage):
+    """What all connections share, and who waits for a report of it."""
 
     def __init__(self) -> None:
-        self.setting = Setting(None, 0.0)
-        self.script: list[list[Answer | int]] = []
-        self.recorded: list[Recorded] = []
+        super().__init__()
         self.connections: set[Connection] = set()
         self.connections_made = 0
-        self.answers_made = 0
-        self._gates: dict[str, asyncio.Event] = {}
         self._changed: set[asyncio.Event] = set()
-
-    def gate(self, name: str) -> asyncio.Event:
-        """The gate of this name, made at first mention."""
-        return self._gates.setdefault(name, asyncio.Event())
-
-    def next_answer(self, request: Recorded) -> Answer:
-        """The first answer left that fits, else the default."""
-        for entry in self.script:
-            answer, left = entry
-            assert isinstance(answer, Answer)
-            assert isinstance(left, int)
-            if (answer.path or "") in request.path and (answer.body or "").encode() in request.body:
-                entry[1] = left - 1
-                if left == 1:
-                    self.script.remove(entry)
-                return answer
-        return Answer([Speak()])
 
     def changed(self) -> None:
         """Wakes whoever waits for a report."""
@@ -88,12 +46,11 @@ class Stage:
         if isinstance(command, Setting):
             self.setting = command
         elif isinstance(command, Play):
-            self.script += [[answer, answer.times] for answer in command.answers]
+            self.play(command.answers)
         elif isinstance(command, Release):
             self.gate(command.name).set()
         elif isinstance(command, Forget):
-            self.script.clear()
-            self.recorded = [request for request in self.recorded if request.open]
+            self.forget()
         else:
             return await self._report(command)
         return None
@@ -121,7 +78,7 @@ class Stage:
 class Connection(asyncio.Protocol):
     """One connection of a client."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: ServingStage) -> None:
         self.stage = stage
         self.bytes = bytearray()
         self.player: asyncio.Task[None] | None = None
@@ -166,7 +123,9 @@ class Connection(asyncio.Protocol):
             return
         self.stage.recorded.append(request)
         self.current = request
-        self.player = asyncio.get_running_loop().create_task(self._play(request, self.stage.next_answer(request)))
+        self.player = asyncio.get_running_loop().create_task(
+            Player(self.stage, self, request).play(self.stage.next_answer(request))
+        )
         self.player.add_done_callback(self._played)
         self.stage.changed()
 
@@ -182,30 +141,19 @@ class Connection(asyncio.Protocol):
         elif not self.transport.is_closing():
             self._next_request()
 
-    async def _play(self, request: Recorded, answer: Answer) -> None:
-        for step in answer.steps:
-            await self._do(step, request)
-            if self.transport.is_closing():
-                return
+    # ---- player.Wire
 
-    async def _do(self, step: Step, request: Recorded) -> None:
-        if isinstance(step, Send):
-            await self._send(step, request)
-        elif isinstance(step, Wait):
-            await asyncio.sleep(step.seconds)
-        elif isinstance(step, Gate):
-            await self.stage.gate(step.name).wait()
-        elif isinstance(step, Trickle):
-            await self._trickle(step, request)
-        elif isinstance(step, Speak):
-            await self._speak(request, self.stage.setting.pace if step.pace is None else step.pace)
-        elif isinstance(step, Close | Reset):
-            self._end(reset=isinstance(step, Reset))
-        else:
-            assert isinstance(step, Stall)
-            await asyncio.Event().wait()
+    async def write(self, data: bytes) -> None:
+        """Sends bytes; returns when the client has kept up."""
+        self.transport.write(data)
+        await self.writable.wait()
 
-    def _end(self, *, reset: bool) -> None:
+    def is_closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self.transport.is_closing()
+
+    def end(self, *, reset: bool) -> None:
+        """FIN behind what was written, or RST."""
         self.ended_by_script = True
         if reset:
             # A linger time of zero makes close() send RST (socket(7), SO_LINGER).
@@ -214,64 +162,6 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
         else:
             self.transport.close()
-
-    async def _write(self, data: bytes, request: Recorded) -> None:
-        self.transport.write(data)
-        request.sent += len(data)
-        await self.writable.wait()
-
-    async def _send(self, step: Send, request: Recorded) -> None:
-        size = step.each or len(step.data) or 1
-        for start in range(0, len(step.data), size):
-            if start:
-                await asyncio.sleep(step.pace)
-            await self._write(step.data[start : start + size], request)
-
-    async def _trickle(self, step: Trickle, request: Recorded) -> None:
-        count = 0
-        while step.times is None or count < step.times:
-            await asyncio.sleep(step.every)
-            await self._write(step.data, request)
-            count += 1
-
-    async def _speak(self, request: Recorded, pace: float) -> None:
-        self.stage.answers_made += 1
-        number = self.stage.answers_made
-        headers = {"x-request-id": f"req_{number}"}
-        try:
-            body = self._listen(request)
-            if body is None:
-                await self._json(200, wire_openai.model_list(), headers, request)
-            elif not body.get("stream"):
-                await self._json(200, wire_openai.whole(body, number), headers, request)
-            else:
-                chunks = wire_openai.streamed(body, number)
-                await self._write(head(headers=headers), request)
-                for data in chunks:
-                    if pace:
-                        await asyncio.sleep(pace)
-                    await self._write(chunk(data), request)
-                await self._write(chunk(b""), request)
-        except wire_openai.Refusal as refusal:
-            await self._json(refusal.status, msgspec.json.encode(refusal.body), headers, request)
-
-    def _listen(self, request: Recorded) -> dict[str, object] | None:
-        key = self.stage.setting.key
-        path = request.path.partition("?")[0]
-        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if key is not None and sent != key:
-            text = f"Incorrect API key provided: {sent}." if sent else "You didn't provide an API key."
-            raise wire_openai.Refusal(401, text, "invalid_api_key")
-        if request.method == "GET" and path.endswith("/models"):
-            return None
-        if request.method == "POST" and path.endswith("/chat/completions"):
-            return wire_openai.decode(request.body)
-        raise wire_openai.Refusal(404, f"Invalid URL ({request.method} {path})")
-
-    async def _json(self, status: int, body: bytes, headers: dict[str, str], request: Recorded) -> None:
-        await self._write(
-            head(status, content_type="application/json", headers=headers, length=len(body)) + body, request
-        )
 
 
 def take_request(data: bytearray, connection: int) -> Recorded | None:
@@ -290,7 +180,7 @@ def take_request(data: bytearray, connection: int) -> Recorded | None:
     return Recorded(method, path, headers, body, time.time(), connection)
 
 
-async def _control(stage: Stage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _control(stage: ServingStage, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         size = int.from_bytes(await reader.readexactly(4), "big")
         seen = await stage.obey(_CONTROL.decode(await reader.readexactly(size)))
@@ -303,7 +193,7 @@ async def _control(stage: Stage, reader: asyncio.StreamReader, writer: asyncio.S
 
 async def serve(ready: Callable[[int, int], object], ended: asyncio.Event) -> None:
     """Serves until `ended`; calls `ready(port, control_port)` when both ports are open."""
-    stage = Stage()
+    stage = ServingStage()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(stage), "127.0.0.1", 0, backlog=4096)
     control = await asyncio.start_server(lambda reader, writer: _control(stage, reader, writer), "127.0.0.1", 0)

@@ -54,6 +54,10 @@ class Body:
         await self._response.aclose()
         if not self._over:
             await self._leave()
+        with suppress(AttributeError):
+            self._response.stream = (
+                None  # httpx's knows the response: a circle that would keep the request's body until a collection
+            )
 
     async def _leave(self) -> None:
         """Leaves generators that stand at a `yield`.

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from llm_actors.errors import LoopClosedError
+from llm_actors.observe import ClientClosed, ClientOpened, Observed
 from llm_actors.providers.protocol import Endpoint, WireRequest
 from llm_actors.runtime.loop import Loop
 
-from .library import ssl_context
+from . import fast
+from .fault import shown
+from .library import ssl_context, uses_fast
 
 if TYPE_CHECKING:
     import httpx
@@ -33,11 +36,14 @@ class Clients:
     first-byte timeout); `keep_alive`: how many idle connections are kept for the next request.
     """
 
-    def __init__(self, loop: Loop, *, connections: int = 1000, keep_alive: int = 100) -> None:
+    def __init__(
+        self, loop: Loop, *, connections: int = 1000, keep_alive: int = 100, observed: Observed | None = None
+    ) -> None:
         self._loop = loop
+        self._observed = observed
         self._connections = connections
         self._keep_alive = keep_alive
-        self._shared: dict[Hashable, httpx.AsyncClient] = {}
+        self._shared: dict[Hashable, tuple[httpx.AsyncClient, str]] = {}
         self._closed = False
         loop.on_end(self.close)
 
@@ -50,28 +56,35 @@ class Clients:
         if endpoint.client is not None:
             return endpoint.client
         if endpoint.server is not None:
-            return self._get(id(endpoint.server), trust_env=False)
-        return self._get(endpoint.base_url)
+            return self._get(id(endpoint.server), "a server of this program's", trust_env=False)
+        return self._get(endpoint.base_url, shown(endpoint.base_url))
 
     def fetching(self) -> httpx.AsyncClient:
         """The client that fetches attachments, from anywhere."""
-        return self._get(_FETCHING)
+        return self._get(_FETCHING, "anywhere")
 
     async def close(self) -> None:
         """Closes the shared clients with their idle connections; runs when the loop ends. Requests under way are broken."""
         self._closed = True
         clients = list(self._shared.values())
         self._shared.clear()
-        for client in clients:
+        for client, url in clients:
             await client.aclose()
+            self._observe(ClientClosed, url)
 
-    def _get(self, key: Hashable, *, trust_env: bool = True) -> httpx.AsyncClient:
-        client = self._shared.get(key)
+    def _observe(self, kind: type[ClientOpened | ClientClosed], url: str) -> None:
+        if self._observed is not None:
+            self._observed.observe(kind(now=self._loop.clock.monotonic(), url=url))
+
+    def _get(self, key: Hashable, url: str, *, trust_env: bool = True) -> httpx.AsyncClient:
+        client, _ = self._shared.get(key, (None, url))
         if client is None:
             if self._closed:
                 msg = "the event loop of this HTTP client has ended"
                 raise LoopClosedError(msg)
-            client = self._shared[key] = _make(self._connections, self._keep_alive, trust_env=trust_env)
+            client = _make(self._connections, self._keep_alive, trust_env=trust_env)
+            self._shared[key] = client, url
+            self._observe(ClientOpened, url)
         return client
 
 
@@ -100,7 +113,9 @@ def _make(connections: int, keep_alive: int, *, trust_env: bool) -> httpx.AsyncC
     limits = httpx.Limits(
         max_connections=connections, max_keepalive_connections=keep_alive, keepalive_expiry=_KEEP_ALIVE_SECONDS
     )
-    return httpx.AsyncClient(verify=ssl_context(), limits=limits, timeout=None, trust_env=trust_env)  # noqa: S113 - the pump has its own
+    quick = fast.transport(limits, ssl_context()) if uses_fast() and not (trust_env and fast.has_proxy()) else None
+    own = {"verify": ssl_context(), "limits": limits, "trust_env": trust_env, "transport": quick}
+    return httpx.AsyncClient(timeout=None, **own)  # type: ignore[arg-type]  # noqa: S113 - the pump has timeouts of its own
 
 
 @functools.lru_cache(maxsize=256)

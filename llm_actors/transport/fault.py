@@ -84,11 +84,16 @@ def shown(url: str) -> str:
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
+def names_a_secret(name: str) -> bool:
+    """Whether the value of a header or parameter of this name must not be shown."""
+    return any(word in name.lower() for word in _SECRET_WORDS)
+
+
 def secrets_of(endpoint: Endpoint, *keys: Secret | None) -> tuple[str, ...]:
     """What must not be shown of a call: keys, secret headers and parameters, a password in the URL; as sent, in JSON and in URLs."""
     found = {key.reveal() for key in keys if key is not None}
     for name, value in (*endpoint.headers.items(), *endpoint.query.items()):
-        if any(word in name.lower() for word in _SECRET_WORDS):
+        if names_a_secret(name):
             found |= {value, value.rpartition(" ")[2]}  # `Bearer xyz`: also xyz alone
     userinfo = endpoint.base_url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     if userinfo:

@@ -27,7 +27,7 @@ from llm_actors.errors import (
     StreamTruncatedError,
 )
 from llm_actors.messages import Item, ModelRequest, RoundResult, Secret
-from llm_actors.providers.protocol import Decoder, Endpoint, FlightSink, Provider, WireRequest
+from llm_actors.providers.protocol import Decoder, Endpoint, FlightSink, Limits, Provider, WireRequest
 from llm_actors.runtime.loop import Loop
 
 from . import kept, library
@@ -55,7 +55,8 @@ _OURS = {"accept": "*/*", "user-agent": "llm-actors"}
 class WireCall:
     """One model call: who speaks, where, what is asked, and the key if there is one.
 
-    `resolve`: awaited first, inside the flight, where the request's files have to be read or fetched before it can be written.
+    `resolve`: awaited first, inside the flight, where the request's files have to be read or fetched before it can be written. `limits`:
+    how much may arrive.
     """
 
     provider: Provider
@@ -63,6 +64,7 @@ class WireCall:
     request: ModelRequest
     key: Secret | None = None
     resolve: Callable[[ModelRequest], Awaitable[ModelRequest]] | None = None
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
 
 
 class HttpFlight:
@@ -164,7 +166,7 @@ class HttpFlight:
         try:
             if response.status_code >= 300:  # noqa: PLR2004 - a redirected POST is no answer either
                 raise await self._refusal(response.status_code, headers, body)
-            limits = self._call.endpoint.limits
+            limits = self._call.limits
             decoder = self._call.provider.decoder(
                 self._call.request, headers, max_event=limits.event, max_answer=limits.answer
             )
@@ -187,6 +189,7 @@ class HttpFlight:
         trace = kept.Trace()
         answer = await self._try(client, wire, headers, trace)
         if trace.was_stale:
+            self._sink.repeated()
             answer = await self._try(client, wire, headers, kept.Trace())
         if not isinstance(answer, Exception):
             return answer

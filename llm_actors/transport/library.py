@@ -15,10 +15,18 @@ from contextlib import suppress
 from llm_actors.runtime import Future
 from llm_actors.runtime.computed import call_in_thread
 
+from . import fast
+
 # What httpx (0.28) and httpcore (1.0) import as late as that. Should another release do without one of them, so do we.
 _LATER = ("httpcore", "anyio.streams.tls", "anyio._backends._asyncio")
+_LATER_FAST = ("aiohttp", "httpx_aiohttp")
 
 _loading: dict[int, Future[None]] = {}  # by the number of the process: a forked copy has no thread that goes on with it
+
+
+def uses_fast() -> bool:
+    """Whether clients that are made now use the extra `fast`: where it is installed, but for `LLM_ACTORS_HTTP=httpx` in the environment."""
+    return os.environ.get("LLM_ACTORS_HTTP", "") != "httpx" and fast.installed()
 
 
 @functools.cache
@@ -46,7 +54,7 @@ async def load() -> None:
 
 def _load() -> None:
     try:
-        for name in _LATER:
+        for name in _LATER_FAST if uses_fast() else _LATER:
             with suppress(ImportError):
                 importlib.import_module(name)
         ssl_context()

@@ -18,6 +18,9 @@ from .flight import HttpFlight, WireCall
 
 __all__ = ["HttpFlight", "Pump", "WireCall"]
 
+GRACE = 5.0
+"""Seconds that calls have to end in, after they were cancelled."""
+
 
 class Pump:
     """Starts model calls on one loop. Its loop only."""
@@ -27,7 +30,7 @@ class Pump:
         self._clients = clients
         self._tasks: set[asyncio.Task[None]] = set()
         # After the clients' own, so before it: what ends last was made first.
-        loop.on_end(self._end)
+        loop.on_end(self.close)
 
     def start(self, call: WireCall, sink: FlightSink) -> HttpFlight:
         """Sends the call as a task of this loop. The sink hears of it in later turns of the loop, never before this returns.
@@ -40,9 +43,15 @@ class Pump:
         flight.task.add_done_callback(self._tasks.discard)
         return flight
 
-    async def _end(self) -> None:
+    @property
+    def open(self) -> int:
+        """How many calls are under way. Any thread."""
+        return len(self._tasks)
+
+    async def close(self) -> None:
+        """Ends the calls under way; runs when the loop ends."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=GRACE)

@@ -54,6 +54,7 @@ class Watch:
     def close(self) -> None:
         """Ends the watch."""
         self._seconds = self._ends = None
+        self._expire = _nothing  # its owner has it and is not had by it: what is over is let go of at once
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -85,3 +86,7 @@ class Watch:
             return
         self.expired = "total" if self._ends is not None and now >= self._ends else self._phase
         self._expire()
+
+
+def _nothing() -> None:
+    """In place of what a closed watch would have called."""

@@ -128,7 +128,9 @@ class Connection(asyncio.Protocol):
             self.transport.write(whole(json.dumps(counts).encode()))
             return
         Counts.requests += 1
-        kind, *numbers = MODEL.search(body)[1].decode().split("-")
+        asked = MODEL.search(body)
+        assert asked is not None, body[:200]
+        kind, *numbers = asked[1].decode().split("-")
         if kind == "burst":
             self.transport.write(burst(int(numbers[0])))
         elif kind == "short":

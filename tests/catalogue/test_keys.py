@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +99,7 @@ def test_a_missing_key_names_the_ways_to_go_on():
     assert text.startswith(
         "No key found - add one using 'llm keys set openai' or set the OPENAI_API_KEY environment variable. "
     )
+    assert f"save it as 'openai' in {Path(os.environ['LLM_USER_PATH']) / 'keys.json'}. " in text
     assert "llm-actors[local]" in text
     assert "'demo'" in text
 

@@ -10,7 +10,7 @@ from llm_actors.chat.tool_pool import Outcome, StuckThread, ToolPool
 from llm_actors.observe import Record
 from llm_actors.runtime import Loop, running
 
-WAIT = 10
+WAIT = 30
 """Seconds; a test that waits that long has failed."""
 
 

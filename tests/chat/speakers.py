@@ -45,7 +45,7 @@ class SyncSays(llm.Model):
         self.prompts.append(prompt)
         for item in self.items:
             if isinstance(item, threading.Event):
-                assert item.wait(5)
+                assert item.wait(30)
             elif isinstance(item, BaseException):
                 raise item
             elif callable(item):
@@ -54,11 +54,18 @@ class SyncSays(llm.Model):
                 yield item
 
 
+async def taken(conversation):
+    """Waits until the conversation has looked at all its mail: on a busy machine it may let others run in between."""
+    actor = conversation._seat._actor.value
+    while super(type(actor), actor).backlog:  # noqa: ASYNC110 - that it looks at the last one has no event
+        await asyncio.sleep(0)
+
+
 def run(main):
     """`asyncio.run` with a bound."""
 
     async def bounded():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await main
 
     return asyncio.run(bounded())

@@ -73,7 +73,7 @@ def test_what_is_of_the_wrong_type_is_said_at_the_call_and_the_conversation_goes
             conversation.chain(**asked)
         with pytest.raises(TypeError, match=text):
             model.chain(**asked)
-    with pytest.raises(ValueError, match="chain_limit is 0"):
+    with pytest.raises(ValueError, match="chain_limit is at least 0"):
         conversation.chain("hi", chain_limit=-1)
     for made in ({"tools": tool}, {"chain_limit": 0.5}, {"before_call": 3}):
         with pytest.raises(TypeError, match=next(iter(made))):

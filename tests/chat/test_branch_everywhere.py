@@ -11,10 +11,10 @@ from llm_actors.chat.history import History, open_calls
 from llm_actors.chat.history_branch import said_since, settled
 from llm_actors.messages import Prompt
 from llm_actors.messages.parts import assistant, user
-from tests.chat.strict import check_accepted
-from tests.chat.test_end_everywhere import ENDS, check_next, settle, steps
+from tests.chat.test_end_everywhere import ENDS, check_next_prompt, settle, steps
 from tests.chat.test_turn import check_valid
 from tests.chat.turn_driver import Driver
+from tests.strict import check_all as check_accepted
 
 
 def past() -> History:
@@ -59,7 +59,7 @@ def test_a_fork_at_every_place_is_valid_whatever_becomes_of_the_turn(
         assert fork.messages() == seen  # what goes on there is not seen here
         check_valid(fork)
         check_accepted([*seen, user("next")])
-        check_next(on(fork))
+        check_next_prompt(on(fork))
         assert [message.text for message in seen[:2]] == ["before", "so it was"]
         begun = said_since(fork, past_of(fork))
         assert not begun or len(seen) > 2
@@ -113,7 +113,7 @@ def test_a_turn_that_compacts_before_each_call_ended_at_every_place(end: str, in
         assert driver.turn.state == "over"
         check_valid(driver.history)
         check_accepted([*driver.history.messages(), assistant("x"), user("y")])
-        check_next(driver)
+        check_next_prompt(driver)
         if driver.finished == [None]:
             continue
         produced = any(role == "assistant" and text == "let me see" for role, text in driver.said())

@@ -12,9 +12,9 @@ from llm_actors.chat import history
 from llm_actors.chat.history import is_pending
 from llm_actors.messages.parts import assistant, user
 from tests.promises.worlds import Held, World, check_valid, until
+from tests.strict import check_next as check_accepted
 
 from .speakers import Says, SyncSays, run
-from .strict import check_accepted
 
 NO_MESSAGES: Any = [{"role": "user"}]
 BOTH = pytest.mark.parametrize("dress", ["async", "sync"])

@@ -8,7 +8,7 @@ import pytest
 import llm_actors as llm
 from llm_actors.observe import PromptsJoined, TurnFinished, TurnStarted
 
-from .speakers import Says, run
+from .speakers import Says, run, taken
 
 
 class Talks(llm.AsyncModel):
@@ -73,6 +73,22 @@ def test_reject_takes_prompts_again_when_cancel_has_returned():
     run(main())
 
 
+def test_a_prompt_that_a_full_mailbox_refuses_does_not_keep_the_conversation_busy():
+    async def main():
+        with llm.ActorSystem(mailbox=1):
+            model = Talks()
+            conversation = model.conversation(when_busy="reject")
+            steered = conversation.steer("one")
+            await model.started[0].wait()
+            with pytest.raises(llm.MailboxFullError):
+                conversation.prompt("two")
+            model.gates[0].set()
+            await steered
+            assert await conversation.prompt("three").text() == "1: three"
+
+    run(main())
+
+
 def test_reject_holds_for_prompts_written_down_before_there_is_a_loop():
     conversation = Says("a").conversation(when_busy="reject")
     response = conversation.prompt("one")
@@ -93,7 +109,7 @@ def test_of_many_threads_that_prompt_at_once_reject_lets_one_through():
         model_id = "held"
 
         def execute(self, prompt, stream, response, conversation):
-            assert gate.wait(10)
+            assert gate.wait(30)
             yield "a"
 
     conversation = Held().conversation(when_busy="reject")
@@ -101,7 +117,7 @@ def test_of_many_threads_that_prompt_at_once_reject_lets_one_through():
     taken, refused = [], []
 
     def ask():
-        barrier.wait(10)
+        barrier.wait(30)
         try:
             taken.append(conversation.prompt("hi"))
         except llm.ConversationBusyError as error:
@@ -111,7 +127,7 @@ def test_of_many_threads_that_prompt_at_once_reject_lets_one_through():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     gate.set()
     assert len(taken) == 1
     assert len(refused) == 15
@@ -121,16 +137,31 @@ def test_of_many_threads_that_prompt_at_once_reject_lets_one_through():
 # ---- replace
 
 
+class Lingers(Talks):
+    """The same; no call of it has ended before it is let go, also where it was cancelled."""
+
+    def __init__(self):
+        super().__init__()
+        self.let_go = asyncio.Event()
+
+    async def execute(self, *asked, **named):
+        try:
+            async for words in super().execute(*asked, **named):
+                yield words
+        finally:
+            await self.let_go.wait()
+
+
 def test_replace_ends_the_running_turn_and_drops_those_that_wait():
     async def main():
-        model = Talks(held=2)
+        model = Lingers()
         conversation = model.conversation(when_busy="replace")
         first = conversation.prompt("one")
         await model.started[0].wait()
         second = conversation.prompt("two")
         third = conversation.prompt("three")
-        await model.started[1].wait()
-        model.gates[1].set()
+        await taken(conversation)
+        model.let_go.set()
         assert await third.text() == "1: three"
         for dropped in (first, second):
             with pytest.raises(llm.ResponseCancelledError, match="replaced by a newer prompt"):
@@ -235,6 +266,7 @@ def test_coalesce_answers_those_that_wait_by_one_turn_each_a_user_message_of_its
             await model.started[0].wait()
             waiting = [conversation.prompt(text) for text in ("two", "three", "four")]
             assert conversation.waiting == 4
+            await taken(conversation)
             model.gates[0].set()
             assert [await response.text() for response in waiting] == ["1: four"] * 3
             assert await first.text() == "0: one"
@@ -267,6 +299,7 @@ def test_coalesce_keeps_apart_what_asks_otherwise_and_the_order():
         two, three = conversation.prompt("two"), conversation.prompt("three", system="be brief")
         four, five = conversation.prompt("four", system="be brief"), conversation.chain("five", system="be brief")
         six = conversation.prompt("six", messages=[llm.user("anew")])
+        await taken(conversation)
         model.gates[0].set()
         texts = [await response.text() for response in (two, three, four, five, six)]
         assert texts == ["1: two", "2: four", "2: four", "3: five", "4: six"]
@@ -282,6 +315,7 @@ def test_a_joined_response_that_is_cancelled_leaves_and_the_turn_goes_on_for_the
         conversation.prompt("one")
         await model.started[0].wait()
         two, three = conversation.prompt("two"), conversation.prompt("three")
+        await taken(conversation)
         model.gates[0].set()
         await model.started[1].wait()
         await two.cancel()
@@ -303,6 +337,7 @@ def test_the_last_joined_response_takes_the_turn_with_it():
         conversation.prompt("one")
         await model.started[0].wait()
         two, three = conversation.prompt("two"), conversation.prompt("three", timeout=60)
+        await taken(conversation)
         model.gates[0].set()
         await model.started[1].wait()
         await two.cancel()
@@ -321,6 +356,7 @@ def test_a_deadline_ends_the_joined_response_that_has_it():
         conversation.prompt("one")
         await model.started[0].wait()
         two, three = conversation.prompt("two", timeout=0.5), conversation.prompt("three")
+        await taken(conversation)
         model.gates[0].set()
         await model.started[1].wait()
         with pytest.raises(llm.DeadlineExceededError):
@@ -337,6 +373,7 @@ def test_a_joined_turn_that_fails_fails_for_all():
         model = Says(gate, ValueError("no"))
         conversation = model.conversation(when_busy="coalesce")
         responses = [conversation.prompt(text) for text in ("one", "two", "three")]
+        await taken(conversation)
         gate.set()
         for response in responses:
             with pytest.raises(ValueError, match="no"):
@@ -377,6 +414,22 @@ def test_closing_a_conversation_ends_joined_turns_too():
         await conversation.close()
         assert all(response.done for response in responses)
         assert model.closed == [0, 1]
+
+    run(main())
+
+
+def test_a_joint_turn_that_dies_with_its_actor_leaves_nobody_waiting():
+    async def main():
+        model = Talks(held=2)
+        conversation = model.conversation(when_busy="coalesce")
+        _, *responses = [conversation.prompt(text) for text in ("one", "two", "three")]
+        model.gates[0].set()
+        await model.started[1].wait()
+        await conversation.ref.kill(block=False)
+        for response in responses:
+            with pytest.raises(llm.ConversationCrashedError):
+                await response.text()
+        assert conversation.waiting == 0
 
     run(main())
 

@@ -174,7 +174,7 @@ def test_in_sync_code_a_failing_one_changes_nothing(caplog):
 def test_a_slow_one_of_another_thread_does_not_hold_readers_for_long():
     go, slow = threading.Event(), threading.Event()
     response = SyncSays(go, "a").prompt("hi")
-    response.on_done(lambda _: slow.wait(5))
+    response.on_done(lambda _: slow.wait(30))
     go.set()
     assert response.text() == "a"  # though the callback has not returned
     assert not slow.is_set()

@@ -18,9 +18,9 @@ from llm_actors.messages import Message, Prompt, Usage
 from llm_actors.messages.parts import assistant, system, user
 from llm_actors.observe import HistoryCompacted
 from tests.promises.worlds import World, check_valid
+from tests.strict import check_next as check_accepted
 
 from .speakers import Says, SyncSays, run
-from .strict import check_accepted
 from .test_exchanges import calls, histories, results
 from .turn_driver import Driver, answer, call
 

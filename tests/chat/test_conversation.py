@@ -11,7 +11,7 @@ import pytest
 
 import llm_actors as llm
 from llm_actors.observe import TurnFinished
-from llm_actors.runtime import ActorDeadError, ThreadingActor
+from llm_actors.runtime import ActorDeadError, ThreadingActor, running
 
 from .speakers import Says, SyncSays, run
 
@@ -62,7 +62,7 @@ def test_the_default_bound_is_a_thousand():
 
 @pytest.mark.parametrize("settings", [{"tool_workers": 0}, {"mailbox": 0}, {"chain_limit": -1}])
 def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(ValueError, match="at least"):
+    with pytest.raises(ValueError, match=r"at least|or more"):
         llm.ActorSystem(**settings)
 
 
@@ -106,12 +106,13 @@ def test_observers_get_a_record_of_all_that_happens_and_a_raising_one_is_logged(
 
     run(main())
     names = [type(record).__name__ for record in records]
-    assert names == ["PromptQueued", "TurnStarted", "RoundStarted", "RoundEnded", "TurnFinished"]
+    turn = ["PromptQueued", "TurnStarted", "RoundStarted", "RoundEnded", "TurnFinished"]
+    assert names == ["EngineStarted", "ConversationBound", *turn, "EngineDraining", "EngineEnded"]
     assert "observer" in caplog.text
 
 
-def test_a_conversation_goes_on_after_its_system_was_left():
-    """`async with` ends the turns of that system on this loop; the history stays, and the next prompt is at home in the system of then."""
+def test_a_conversation_goes_on_in_another_system_when_its_own_was_left():
+    """`async with` shuts the system down; the history stays, and goes on in the system that the next prompt is in, if that says so."""
 
     async def main():
         model = Says("a")
@@ -121,10 +122,15 @@ def test_a_conversation_goes_on_after_its_system_was_left():
             assert await conversation.prompt("one").text() == "a"
             stuck = Says(asyncio.Event()).conversation()
             left = stuck.prompt("never")
-        assert isinstance(left.error, llm.LoopClosedError)
-        assert await conversation.prompt("two").text() == "a"
-        async with system:  # may be entered again
-            assert await model.prompt("three").text() == "a"
+        assert isinstance(left.error, llm.SystemShutdownError)
+        with pytest.raises(llm.SystemShutdownError):
+            conversation.prompt("no system says so")
+        async with system:
+            with pytest.raises(llm.SystemShutdownError, match="Make another ActorSystem"):
+                model.prompt("for good")
+        async with llm.ActorSystem():
+            assert await conversation.prompt("two").text() == "a"
+        assert await model.prompt("the default system is another one").text() == "a"
         return len(conversation.responses)
 
     assert run(main()) == 2
@@ -155,7 +161,7 @@ def test_other_actors_prompt_it_by_mail():
 
     conversation = SyncSays("a").conversation()
     asker = Asker.start()
-    assert asker.ask(conversation.ref, timeout=5) == "a"
+    assert asker.ask(conversation.ref, timeout=30) == "a"
     asker.stop()
     assert [response.prompt.prompt for response in conversation.responses] == ["from a thread"]
 
@@ -326,3 +332,23 @@ def test_cancelling_a_conversation_that_never_began_is_no_error():
     conversation.close()
     with pytest.raises(llm.ActorError, match="closed"):
         conversation.prompt("hi")
+
+
+def test_prompts_that_could_not_be_delivered_to_a_closed_loop_wait_for_the_next_one():
+    model = Says("a")
+    conversation = model.conversation()
+    responses = [conversation.prompt(text) for text in ("one", "two")]
+
+    async def touch():
+        return running()
+
+    ended = asyncio.run(touch())
+    with pytest.raises(llm.LoopClosedError):
+        conversation._deliver_to(ended)
+    assert conversation.waiting == 2
+
+    async def main():
+        return [await response.text() for response in responses]
+
+    assert run(main()) == ["a", "a"]
+    assert [prompt.prompt for prompt in model.prompts] == ["one", "two"]

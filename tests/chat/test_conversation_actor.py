@@ -29,7 +29,18 @@ def test_it_has_no_async_def_and_no_await():
 def test_its_names_do_not_meet_those_of_the_actor_it_is():
     classes = (ConversationActor, conversation_work.ConversationWork)
     own = {name for one in classes for name in vars(one) if not name.startswith("__")}
-    meant = {"registered", "keeps_context", "backlog", "on_receive", "on_stop", "_actor_stopped", "_abc_impl"}
+    meant = {
+        "registered",
+        "keeps_context",
+        "_actor_waits",
+        "backlog",
+        "on_receive",
+        "on_stop",
+        "_actor_stopped",
+        "_actor_clear",
+        "_actor_observed",
+        "_abc_impl",
+    }
     assert own & set(dir(Actor)) <= meant
 
 
@@ -51,7 +62,7 @@ class SlowStore(MemoryStore):
 
 
 async def soon(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0)
 
@@ -135,5 +146,47 @@ def test_mail_that_means_nothing_to_it_is_answered_as_by_any_actor():
         conversation = Says("a").conversation()
         assert await conversation.ref.ask("what?", block=False) is None
         assert await conversation.prompt("hi").text() == "a"
+
+    run(main())
+
+
+def test_a_prompt_that_came_as_a_message_is_answered_before_one_that_was_sent_after_it():
+    async def main():
+        model = Says("a")
+        conversation = model.conversation()
+        conversation.prompt("first")
+        told = conversation.ref.ask(llm.Prompt("second"), block=False)
+        third = conversation.prompt("third")
+        await third.text()
+        assert (await told).done
+        assert [prompt.prompt for prompt in model.prompts] == ["first", "second", "third"]
+
+    run(main())
+
+
+def test_prompts_that_waited_for_a_loop_come_before_what_is_sent_by_the_actors_reference():
+    model = Says("a")
+    conversation = model.conversation()
+    conversation.prompt("first")
+
+    async def main():
+        await (await conversation.ref.ask(llm.Prompt("second"), block=False)).text()
+        assert [prompt.prompt for prompt in model.prompts] == ["first", "second"]
+
+    run(main())
+
+
+def test_a_defect_met_by_a_prompt_that_came_as_a_message_ends_its_turn():
+    class Breaks(MemoryStore):
+        def append(self, conversation, entries, done):
+            raise RuntimeError("a defect")
+
+    async def main():
+        conversation = Says("a").conversation()
+        conversation.ref  # noqa: B018 - makes the actor
+        conversation._seat._actor.value.engine.store = Breaks()
+        response = await conversation.ref.ask(llm.Prompt("hi"), block=False)
+        with pytest.raises(llm.ConversationCrashedError):
+            await response.text()
 
     run(main())

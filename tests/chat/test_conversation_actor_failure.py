@@ -6,13 +6,14 @@ import logging
 import pytest
 
 import llm_actors as llm
-from llm_actors.chat.conversation_actor import ConversationActor, RestartMail
+from llm_actors.chat.conversation_actor import ConversationActor
+from llm_actors.chat.restart_mail import RestartMail
 from llm_actors.chat.turn import Turn
 from llm_actors.chat.turn_mail import Begin, Cancel, RoundEnded, ToolDone
 from llm_actors.observe import ConversationCrashed, DeadLetter
 from llm_actors.runtime import dead_letters
 
-from .speakers import run
+from .speakers import run, taken
 from .test_busy import Talks, users
 from .test_turn import check_valid
 
@@ -43,7 +44,7 @@ def break_turns(patch, mail, times):
 
 async def error_of(response):
     with pytest.raises(llm.LLMError) as caught:
-        await asyncio.wait_for(response.text(), 10)
+        await asyncio.wait_for(response.text(), 30)
     return caught.value
 
 
@@ -119,7 +120,7 @@ def test_calls_without_a_result_get_one_and_the_tools_are_stopped(monkeypatch):
             running, queued = conversation.chain("one"), conversation.prompt("two")
             assert isinstance(await error_of(running), llm.ConversationCrashedError)
         assert await queued.text() == "done"
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 30)
         assert [message.role for message in conversation.messages()] == [
             "user",
             "assistant",
@@ -162,10 +163,13 @@ def test_after_too_many_crashes_in_the_period_what_waits_is_answered_and_becomes
 
     async def main():
         with llm.ActorSystem(observers=[seen.append]):
-            conversation = Talks(held=0).conversation()
+            model = Talks()
+            conversation = model.conversation()
             with monkeypatch.context() as patch:
                 break_turns(patch, RoundEnded, 100)
                 responses = [conversation.prompt(f"{number}") for number in range(10)]
+                await taken(conversation)
+                model.gates[0].set()
                 errors = [await error_of(response) for response in responses]
             assert {type(error) for error in errors} == {llm.ConversationCrashedError}
             assert conversation.waiting == 0
@@ -219,6 +223,7 @@ def test_joined_prompts_of_a_turn_that_crashes_end_with_it():
         conversation.prompt("one")
         await model.started[0].wait()
         joined = [conversation.prompt("two"), conversation.prompt("three")]
+        await taken(conversation)
         model.gates[0].set()
         await model.started[1].wait()
         conversation.ref.tell(RestartMail(RuntimeError("x")))

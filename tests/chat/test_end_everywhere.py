@@ -1,6 +1,7 @@
 """A turn with two parallel tools, a sync and an async one, hooks on: ended at every place of its mail and its commands, in every way.
 
-First the turn alone, then the whole conversation on a real loop. Each time the next prompt's request has to pass the strict validator.
+First the turn alone, then the whole conversation on a real loop. Each time the next prompt's request has to pass the strict validator of
+each provider (tests/strict).
 """
 
 import asyncio
@@ -12,15 +13,16 @@ import pytest
 
 import llm_actors as llm
 from llm_actors.chat import turn_mail as m
-from llm_actors.chat.conversation_actor import CancelMail, ConversationActor, RestartMail
+from llm_actors.chat.conversation_actor import CancelMail, ConversationActor
 from llm_actors.chat.conversation_work import ConversationWork, TurnMail
 from llm_actors.chat.history import Returned, open_calls
+from llm_actors.chat.restart_mail import RestartMail
 from llm_actors.chat.script_model import script_pair
 from llm_actors.messages import ModelRequest, Prompt, RoundResult, StreamEvent, ToolCall
 from llm_actors.providers.protocol import Script, ScriptStep
-from tests.chat.strict import check_accepted
 from tests.chat.test_turn import check_valid
 from tests.chat.turn_driver import Driver, call
+from tests.strict import check_all, check_next
 
 
 def crash(driver: Driver) -> None:
@@ -68,15 +70,15 @@ def turn(hooks: bool, instant: bool) -> Driver:
     return Driver(instant=instant, **plan).begin()
 
 
-def check_next(driver: Driver) -> None:
+def check_next_prompt(driver: Driver) -> None:
     """The next prompt's request, as the wire would carry it."""
     following = Driver(Prompt("next"), history=driver.history, id="turn-2").begin()
     assert following.kinds() == ["Send"]
     messages = following.history.messages()
     assert messages[-1].text == "next"
-    check_accepted(messages)
+    check_all(messages)
     following.answered("answer")
-    check_accepted([*following.history.messages(), llm.user("and on")])
+    check_next(following.history.messages())
 
 
 @pytest.mark.parametrize("end", sorted(ENDS))
@@ -102,7 +104,7 @@ def test_the_turn_alone(end: str, last: bool, instant: bool, hooks: bool) -> Non
             kept = [entry.part.tool_call_id for entry in driver.history.entries() if isinstance(entry, Returned)]
             assert kept in ([], ["call-1", "call-2"], ["call-2", "call-1"]), (place, kept)
             assert open_calls(driver.history.messages()) == []
-            check_next(driver)
+            check_next_prompt(driver)
 
 
 def settle(driver: Driver, *, late: bool) -> None:
@@ -122,7 +124,7 @@ def settle(driver: Driver, *, late: bool) -> None:
 
 def play(request: ModelRequest) -> Script:
     """Two calls, then an answer. Every request has passed the validator."""
-    check_accepted(request.messages)
+    check_all(request.messages)
     texts = [message.text for message in request.messages if message.role == "user"]
     if texts[-1] != "go":
         return Script([ScriptStep(0, [f"echo: {texts[-1]}"])], RoundResult(stop_reason="stop"))
@@ -179,7 +181,7 @@ def end_by(
 
 async def outcome(response: llm.AsyncResponse) -> BaseException | None:
     try:
-        await asyncio.wait_for(response.text(), 20)
+        await asyncio.wait_for(response.text(), 30)
     except llm.LLMError as error:
         return error
     return None
@@ -223,11 +225,11 @@ def test_the_conversation_ended_after_every_mail_of_its_turn(kind: str, monkeypa
         place.response = response.id
         error = await outcome(response)
         for replacing in after:
-            assert await asyncio.wait_for(replacing.text(), 20) == "echo: replacing"
+            assert await asyncio.wait_for(replacing.text(), 30) == "echo: replacing"
         said = conversation.messages()
         assert error is None or isinstance(error, expected.get(kind, llm.ResponseCancelledError)), error
         assert called == ([response.id] if error is None else [])
-        assert await asyncio.wait_for(conversation.prompt("next").text(), 20) == "echo: next"
+        assert await asyncio.wait_for(conversation.prompt("next").text(), 30) == "echo: next"
         assert conversation.messages()[: len(said)] == said
         check_valid(conversation._history)
         return place.passed
@@ -257,8 +259,8 @@ def test_the_conversation_whose_actor_fails_at_every_command_of_its_turn(
         queued = conversation.prompt("queued")
         error = await outcome(response)
         assert isinstance(error, llm.ConversationCrashedError) or called == [response.id] or not place.passed
-        assert await asyncio.wait_for(queued.text(), 20) == "echo: queued"
-        assert await asyncio.wait_for(conversation.prompt("next").text(), 20) == "echo: next"
+        assert await asyncio.wait_for(queued.text(), 30) == "echo: queued"
+        assert await asyncio.wait_for(conversation.prompt("next").text(), 30) == "echo: next"
         check_valid(conversation._history)
         return place.passed
 

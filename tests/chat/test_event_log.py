@@ -82,7 +82,7 @@ def test_a_writer_and_readers_in_threads_miss_nothing():
             loop.post(log.write, [str(number)])
         loop.post(lambda: (log.seal(None, [], []), log.release()))
         for thread in threads:
-            thread.join(10)
+            thread.join(30)
         whole = [str(number) for number in range(500)]
         assert [len(seen) for seen in readings] == [500] * 4
         assert readings == [whole] * 4
@@ -184,3 +184,18 @@ def test_a_wake_up_for_what_a_reader_has_seen_already_does_not_end_its_stream(ki
         assert await reader == ["a"]
 
     run(main())
+
+
+def test_who_waits_for_the_release_of_a_complete_answer_when_its_loop_ends_gets_the_answer():
+    async def main():
+        log = made(running())
+        waiters = [log.end(), log.end()]
+        log.write(["whole"])
+        log.seal(None, [], [])
+        return log, waiters
+
+    for wait in (lambda log, waiter: log.block(waiter), lambda log, waiter: run(log.wait(waiter))):
+        log, (waiter, _) = run(main())
+        wait(log, waiter)
+        log.check()
+        assert (log.text_so_far(), log.released) == ("whole", True)

@@ -10,8 +10,7 @@ from llm_actors.chat.history_size import estimate
 from llm_actors.messages import Message, ToolCallPart, ToolResultPart
 from llm_actors.messages.parts import AttachmentPart, assistant, system, user
 from tests.promises.worlds import check_valid
-
-from .strict import check_accepted
+from tests.strict import check_next as check_accepted
 
 PICTURE = AttachmentPart(llm.Attachment(url="https://example.com/a.png", type="image/png"))
 

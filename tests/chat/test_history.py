@@ -30,6 +30,7 @@ from llm_actors.messages.parts import (
     user,
 )
 from tests.promises.worlds import check_valid
+from tests.strict import check_next
 
 RECORD = CallRecord("r")
 
@@ -115,6 +116,34 @@ def test_results_go_behind_their_calls_in_call_order_and_their_files_behind_them
     assert files == Message("user", [AttachmentPart(picture)])
 
 
+def test_entries_come_out_as_they_went_in_those_that_are_kept_in_a_lean_form_too():
+    marked = {"x": {"y": 1}}
+    entries = [
+        Said("1", user("a")),
+        Said("1", Message("system", [TextPart("a", marked)])),
+        Said("1", Message("user", [TextPart("a")], marked)),
+        Said("1", user("a", "b")),
+        Said("1", user(llm.Attachment(content=b"x", type="image/png"))),
+        Answered("1", (assistant("b"),), CallRecord("r", prompt="a", seconds=1.5)),
+        Answered("1", (assistant("b"),), RECORD, "cancelled"),
+        Answered("1", (assistant("b"), assistant("c")), RECORD),
+        Answered("1", (user("b"),), RECORD),
+        Answered("1", (asked("a", text="b"),), RECORD),
+        Returned("1", result_part(ToolResult("tool", "c", tool_call_id="a"))),
+    ]
+    history = History()
+    for entry in entries:
+        history.append(entry)
+    assert history.entries() == entries
+
+
+def test_a_long_history_is_let_go_of_without_recursion():
+    history = History()
+    for number in range(200_000):
+        history.append(Said("1", user("a")) if number % 2 else Answered("1", (assistant("b"),), RECORD))
+    del history  # a crash of the interpreter, if it were
+
+
 # ---- repair ----------------------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +225,28 @@ def test_repair_makes_any_messages_valid_and_leaves_valid_ones_alone(given_messa
     assert [part for message in valid for part in message.parts if type(part) is TextPart] == texts
 
 
+def test_an_id_that_comes_again_gets_a_number_and_the_first_keeps_it():
+    earlier = [user("hi"), asked("a", "a_2"), given_results("a", "a_2")]
+    later = [asked("a", "a"), given_results("a", "a"), asked("a"), user("next")]
+    valid = repair([*earlier, *later])
+    assert valid[:3] == repair(earlier) == earlier
+    ids = [part.tool_call_id for message in valid[3:] for part in message.parts if not isinstance(part, TextPart)]
+    assert ids == ["a_3", "a_4", "a_3", "a_4", "a_5", "a_5"]
+
+
+def test_calls_of_tools_that_ran_elsewhere_keep_their_ids_and_nobody_else_gets_them():
+    message = Message("assistant", [*asked("a", server=True).parts, *asked("a").parts])
+    valid = repair([message, given_results("a")])
+    assert [part.tool_call_id for part in valid[0].parts] == ["a", "a_2"]
+    assert valid[1].parts[0].tool_call_id == "a_2"
+
+
+def test_a_call_that_the_model_has_answered_itself_is_not_open():
+    message = Message("assistant", [*asked("a").parts, *given_results("a").parts])
+    assert open_calls([message]) == []
+    assert repair([message]) == [asked("a"), given_results("a")]
+
+
 def test_what_arrived_of_a_cut_answer_is_kept_as_marked_text():
     arrived = [
         Message("assistant", [ReasoningPart("thought"), TextPart("half"), ToolCallPart("tool", {}, "a")]),
@@ -204,3 +255,84 @@ def test_what_arrived_of_a_cut_answer_is_kept_as_marked_text():
     assert interrupted_messages(arrived, "deadline") == (
         Message("assistant", [TextPart("half")], {"llm_actors": {"interrupted": "deadline"}}),
     )
+
+
+def test_blanks_alone_are_no_answer_to_keep():
+    arrived = [
+        Message("assistant", [TextPart(" "), TextPart("\n")]),
+        Message("assistant", [TextPart("\n"), TextPart("a ")]),
+    ]
+    (kept,) = interrupted_messages(arrived, "cancelled")
+    assert kept.text == "\na "
+
+
+# ---- any history, at every moment ------------------------------------------------------------------------------------------
+
+texts = st.sampled_from(["", " ", "a", "b \n"])
+ids = st.sampled_from(["a", "b", "a_2", "functions.c:0", "", None])
+metadata = st.sampled_from(
+    [
+        None,
+        {"anthropic": {"signature": "s"}},
+        {"openai": {"id": "rs_1", "encrypted_content": "e"}},
+        {"gemini": {"thoughtSignature": "g"}},
+    ]
+)
+parts = st.one_of(
+    st.builds(TextPart, texts),
+    st.builds(lambda name: ToolCallPart("tool", {}, name or "x"), ids),
+    st.builds(
+        lambda call, name, out: ToolResultPart(name, out, call or "x"), ids, st.sampled_from(["tool", "t"]), texts
+    ),
+    st.builds(AttachmentPart, st.sampled_from([None, llm.Attachment(content=b"x", type="image/png")])),
+)
+any_message = st.builds(
+    Message, st.sampled_from(["system", "user", "assistant", "tool"]), st.lists(parts, max_size=4).map(list)
+)
+answers = st.builds(
+    lambda thought, said, calls: Message("assistant", [ReasoningPart("hm", provider_metadata=thought), *said, *calls]),
+    metadata,
+    st.lists(st.builds(TextPart, texts), max_size=2),
+    st.lists(st.builds(lambda name: ToolCallPart("tool", {}, name or "x"), ids), max_size=3),
+)
+turns = st.sampled_from("123")
+any_entry = st.one_of(
+    st.builds(lambda turn, text: Said(turn, user(text)), turns, texts),
+    st.builds(lambda turn, text: Said(turn, system(text)), turns, texts),
+    st.builds(lambda turn, message: Answered(turn, (message,), RECORD), turns, answers),
+    st.builds(
+        lambda turn, message: Answered(turn, interrupted_messages([message], "failed"), RECORD, "failed"),
+        turns,
+        answers,
+    ),
+    st.builds(
+        lambda turn, call, name, out: Returned(turn, ToolResultPart(name, out, call or "x")),
+        turns,
+        ids,
+        st.sampled_from(["tool", "t"]),
+        texts,
+    ),
+    st.builds(Withdrawn, turns),
+    st.builds(lambda turn, said: Replaced(turn, tuple(said)), turns, st.lists(any_message, max_size=4)),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(any_entry, max_size=12))
+def test_the_history_passes_every_providers_rules_at_every_moment(entries):
+    """C2: The history is valid at every moment: ... It passes every provider's rules at every moment (strict validators in the tests)."""
+    history = History()
+    check_next(history.messages())
+    for entry in entries:
+        history.append(entry)
+        messages = history.messages()
+        check_next(messages)
+        assert repair(messages) == messages
+
+
+@settings(max_examples=300)
+@given(st.lists(any_message, max_size=8))
+def test_what_any_messages_are_made_into_passes_every_providers_rules(given_messages):
+    valid = repair(given_messages)
+    check_next(valid)
+    assert repair(valid) == valid

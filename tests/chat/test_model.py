@@ -14,13 +14,13 @@ def test_a_subclass_without_execute_says_so(kind):
     model = type("Bare", (kind,), {"model_id": "bare"})()
 
     async def main():
-        with pytest.raises(NotImplementedError):
+        with pytest.raises(NotImplementedError, match=r"has no execute\(self, prompt"):
             await model.prompt("hi").text()
 
     if isinstance(model, llm.AsyncModel):
         run(main())
     else:
-        with pytest.raises(NotImplementedError):
+        with pytest.raises(NotImplementedError, match=r"has no execute\(self, prompt"):
             model.prompt("hi").text()
 
 

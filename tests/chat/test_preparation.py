@@ -23,7 +23,7 @@ class Box(llm.Toolbox):
     def prepare(self):
         self.entered.set()
         if self.wait is not None:
-            self.wait.wait(5)
+            self.wait.wait(30)
         if self.failures:
             self.failures -= 1
             raise ValueError("not ready")
@@ -93,3 +93,18 @@ def test_tools_that_a_toolbox_gains_in_prepare_are_offered():
         return [result.output for result in model.prompts[1].tool_results]
 
     assert run(main()) == ["grown"]
+
+
+def test_a_turn_whose_loop_ends_while_a_toolbox_is_prepared_ends_as_others_do():
+    class Slow(llm.Toolbox):
+        async def prepare_async(self):
+            entered.set()
+            await asyncio.Event().wait()
+
+    async def main():
+        response = Says("a").chain("hi", tools=[Slow()])
+        await entered.wait()
+        return response
+
+    entered = asyncio.Event()
+    assert isinstance(run(main()).error, llm.LoopClosedError)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_actors.chat.python_threads import ThreadPool
+from llm_actors.chat.python_threads import ThreadJob, ThreadPool
 from llm_actors.chat.tool_pool import Outcome, cancelled
 from llm_actors.errors import LoopClosedError
 from llm_actors.runtime import Future
@@ -101,8 +101,10 @@ def test_one_that_is_stopped_is_told_its_waits_raise_and_its_outcome_still_comes
     async def main():
         pool = ThreadPool(this_loop())
         seen = []
+        entered = threading.Event()
 
         def execute():
+            entered.set()
             try:
                 Future().get(timeout=WAIT)
             except asyncio.CancelledError:
@@ -110,11 +112,38 @@ def test_one_that_is_stopped_is_told_its_waits_raise_and_its_outcome_still_comes
             return "late"
 
         started = Started(pool, execute)
+        assert await asyncio.to_thread(entered.wait, WAIT)
         started.job.stop()
         started.job.stop()
         assert (await started.outcome()).value == "late"
         assert seen == [True]
         await pool.close(0.0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_one_that_is_stopped_before_its_thread_comes_to_it_never_begins_but_at_the_pools_close_it_does(
+    closed, monkeypatch
+):
+    held = threading.Event()
+    work = ThreadJob.work
+    monkeypatch.setattr(ThreadJob, "work", lambda job, worker: (held.wait(WAIT), work(job, worker)))
+
+    async def main():
+        pool = ThreadPool(this_loop())
+        started = Started(pool, lambda: "ran")
+        if closed:
+            closing = asyncio.create_task(pool.close(WAIT))
+            await asyncio.sleep(0)
+            held.set()
+            assert await closing == []
+            assert (await started.outcome()).value == "ran"
+        else:
+            started.job.stop()
+            held.set()
+            assert (await started.outcome()).kind == "stopped"
+        await pool.close(WAIT)
 
     asyncio.run(main())
 
@@ -191,3 +220,33 @@ def test_a_loop_that_was_closed_ends_the_thread_when_it_comes_back():
     thread.join(WAIT)
     assert not thread.is_alive()
     assert started.outcomes == []
+
+
+def test_a_call_that_was_told_to_end_before_its_thread_came_to_it_is_not_made(monkeypatch):
+    class Held:
+        thread_name = "held"
+
+        def begin(self):
+            pass
+
+        def send(self, work):
+            self.work = work
+
+        def stop(self):
+            pass
+
+        def join(self, timeout):
+            pass
+
+    async def main():
+        called = []
+        pool = ThreadPool(this_loop())
+        monkeypatch.setattr(pool._crew, "take", lambda: (held, True))
+        started = Started(pool, lambda: called.append(1))
+        started.job.stop()
+        held.work.work(held)
+        assert isinstance((await started.outcome()).error, LoopClosedError)
+        assert called == []
+
+    held = Held()
+    asyncio.run(main())

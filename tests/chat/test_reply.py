@@ -10,9 +10,9 @@ import llm_actors as llm
 from llm_actors.messages import ToolCall, ToolResult
 from llm_actors.messages.parts import assistant, user
 from tests.promises.worlds import World, check_valid
+from tests.strict import check_next as check_accepted
 
 from .speakers import Says, SyncSays, run
-from .strict import check_accepted
 
 BOTH = pytest.mark.parametrize("dress", ["async", "sync"])
 

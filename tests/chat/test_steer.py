@@ -8,7 +8,7 @@ import pytest
 import llm_actors as llm
 from llm_actors.observe import TurnSteered
 
-from .speakers import run
+from .speakers import run, taken
 from .test_busy import Talks, users
 
 
@@ -228,6 +228,7 @@ def test_it_is_never_refused_by_a_full_mailbox_or_a_busy_conversation():
                 conversation.prompt("one")
                 await model.started[0].wait()
                 steers = [conversation.steer(str(number)) for number in range(5)]
+                await taken(conversation)
                 model.gates[0].set()
                 assert [await steer.text() for steer in steers] == ["1: 4"] * 5
                 assert len(model.asked) == 2
@@ -265,12 +266,12 @@ def test_in_sync_code_too():
         def execute(self, prompt, stream, response, conversation):
             asked.append([message.text for message in prompt.messages if message.role == "user"])
             entered.set()
-            assert gate.wait(10)
+            assert gate.wait(30)
             yield asked[-1][-1]
 
     conversation = Held().conversation()
     first = conversation.prompt("one")
-    assert entered.wait(10)
+    assert entered.wait(30)
     steer = conversation.steer("two")
     gate.set()
     assert steer.text() == "two"
@@ -279,12 +280,16 @@ def test_in_sync_code_too():
 
 
 def test_written_down_before_there_is_a_loop_it_goes_into_the_prompt_before_it():
-    model = Talks(held=0)
+    model = Talks()
     conversation = model.conversation()
     first, steer = conversation.prompt("one"), conversation.steer("two")
 
     async def main():
-        assert await first.text() == "0: one 1: two"
+        reading = asyncio.create_task(first.text())
+        await model.started[0].wait()
+        await taken(conversation)
+        model.gates[0].set()
+        assert await reading == "0: one 1: two"
         assert await steer.text() == "1: two"
         assert users(conversation) == ["one", "two"]
 

@@ -129,7 +129,7 @@ def test_in_sync_code_and_before_anything_was_posted():
     ref = ThreadListener.start(ended)
     response = SyncSays("a", "b").prompt("hi")
     response.subscribe(ref)
-    assert ended.wait(5)
+    assert ended.wait(30)
     assert [event.chunk for event in ref.ask("mail")] == ["a", "b", "stop"]
     ref.stop()
 
@@ -137,7 +137,7 @@ def test_in_sync_code_and_before_anything_was_posted():
     ref = ThreadListener.start(later)
     unposted = Says("c").prompt("hi")  # no loop runs here
     unposted.subscribe(ref)  # which posts it, to the background loop
-    assert later.wait(5)
+    assert later.wait(30)
     assert [event.chunk for event in ref.ask("mail")] == ["c", "stop"]
     ref.stop()
 
@@ -250,6 +250,6 @@ def test_the_events_of_a_loop_that_was_closed_come_all_the_same():
     response = loop.run_until_complete(begun())
     loop.close()
     response.subscribe(ref)
-    assert ended.wait(10)
+    assert ended.wait(30)
     assert [event.type for event in ref.ask("mail")] == ["text", "error"]
     ref.stop()

@@ -108,7 +108,7 @@ def test_progress_is_in_the_events_while_the_tool_runs():
 
         def in_a_thread():
             yield "half"
-            assert thread_go.wait(10)
+            assert thread_go.wait(30)
             return "whole"
 
         for tool, gate in ((on_the_loop, go), (in_a_thread, thread_go)):
@@ -305,7 +305,7 @@ def test_a_cancelled_one_is_closed_and_tells_nothing_more(kind):
             try:
                 yield "one"
                 waits.set()
-                assert leave.wait(10)
+                assert leave.wait(30)
                 yield "two"
                 raise AssertionError("it goes on")
             finally:
@@ -412,7 +412,7 @@ def test_a_plain_one_that_was_set_aside_returns_at_its_next_yield():
 
         def tool():
             yield "one"
-            assert go.wait(10)
+            assert go.wait(30)
             yield "two"
             raise AssertionError("it goes on")
 

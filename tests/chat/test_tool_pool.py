@@ -500,6 +500,7 @@ def test_a_call_that_is_over_keeps_neither_the_function_nor_its_arguments():
     asyncio.run(main())
 
 
+@pytest.mark.timeout(120)
 def test_three_slow_sync_tools_beside_an_async_one_stall_the_loop_for_less_than_20_ms():
     def slow():
         threading.Event().wait(0.2)

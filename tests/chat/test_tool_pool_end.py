@@ -6,11 +6,12 @@ import sys
 import textwrap
 import threading
 import weakref
+from typing import Any
 
 import pytest
 
 from llm_actors.chat import tool_pool
-from llm_actors.chat.tool_pool import cancelled
+from llm_actors.chat.tool_pool import ToolJob, cancelled
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ToolReturned
 from tests.complaints import complaints
@@ -40,6 +41,29 @@ def test_close_stops_all_answers_all_and_leaves_no_thread_and_no_task():
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
+
+
+def test_a_call_that_is_stopped_before_its_thread_comes_to_it_never_begins_and_is_not_set_aside(monkeypatch):
+    held = threading.Event()
+    work = ToolJob.work
+    monkeypatch.setattr(ToolJob, "work", lambda job, worker: (wait_for(held), work(job, worker)))
+    ran = []
+
+    async def main():
+        async with Calls(workers=1) as calls:
+            first = calls.call(ran.append, "first")
+            await until(lambda: first.job.state == "running")
+            first.job.stop()
+            second = calls.call(ran.append, "second")
+            await asyncio.sleep(0)
+            assert first.outcomes == second.outcomes == []
+            held.set()
+            assert (await first.outcome()).kind == "stopped"
+            await second.value()
+            assert calls.records == []
+
+    asyncio.run(main())
+    assert ran == ["second"]
 
 
 @pytest.mark.parametrize("grace", [0.0, 0.05])
@@ -168,7 +192,7 @@ def program(body):
         [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(HEAD) + textwrap.dedent(body)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, complaints(done.stderr)) == (0, "")
@@ -246,3 +270,35 @@ def test_wait_for_is_bounded():
     event = threading.Event()
     event.set()
     wait_for(event)
+
+
+def test_a_call_that_was_stopped_before_its_thread_came_to_it_is_not_made():
+    """nothing new starts (C5)"""
+    called = []
+
+    class Held:
+        thread_name = "held"
+        gone: Any = None
+
+        def send(self, work):
+            self.work = work
+
+        def stop(self):
+            self.gone()
+
+        def join(self, timeout):
+            pass
+
+    async def main():
+        async with Calls() as calls:
+            calls.pool._crew.take = lambda: (held, False)
+            call = calls.call(lambda: called.append(1))
+            await until(lambda: hasattr(held, "work"))
+            call.job.stop()
+            assert (await call.outcome()).kind == "stopped"
+            held.work.work(held)
+            await until(lambda: not calls.pool.stats().abandoned)
+            assert called == []
+
+    held = Held()
+    asyncio.run(main())

@@ -7,6 +7,7 @@ from typing import Any
 
 from llm_actors.chat import turn_mail as m
 from llm_actors.chat.history import History, Returned
+from llm_actors.chat.scope import Deadline, Scope
 from llm_actors.chat.turn import Turn
 from llm_actors.chat.turn_plan import TurnPlan
 from llm_actors.messages import Message, Prompt, RoundResult, TextPart, ToolCall, ToolResult, Usage
@@ -58,6 +59,8 @@ class Driver:
             "tools": {"tool": FakeTool("tool")},
             **plan,
         }
+        if "deadline" in named:
+            named["scope"] = Scope(deadline=Deadline(named.pop("deadline"), "timeout of 5.0 seconds"))
         self.turn = Turn(TurnPlan(**named), lambda round_: f"call-record-{round_}")
         self.take(self.turn.waiting())
 

@@ -60,7 +60,7 @@ class Terminal:
                 return self.expect(text, 3)
         raise AssertionError(f"{keys!r} did not lead to {text!r}: {self.screen!r}")
 
-    def expect(self, text, timeout=10):
+    def expect(self, text, timeout=30):
         """Waits until `text` is on the screen, behind what was expected before; gives what stands between."""
         deadline = time.monotonic() + timeout
         while (place := self.screen.find(text, self._read)) < 0:
@@ -70,7 +70,7 @@ class Terminal:
         self._read = place + len(text)
         return between
 
-    def status(self, timeout=10):
+    def status(self, timeout=30):
         """Waits for the end; gives the exit status."""
         deadline = time.monotonic() + timeout
         while self._look(deadline - time.monotonic()):

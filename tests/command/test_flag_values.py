@@ -145,7 +145,7 @@ def test_the_script_finds_modules_of_the_current_folder(module):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (0, "done\n")

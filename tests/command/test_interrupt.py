@@ -32,7 +32,7 @@ def test_one_press_cancels_the_answer_from_another_thread_and_is_raised_at_the_e
     with pytest.raises(KeyboardInterrupt), interrupt.caught() as presses:
         presses.cancel(response)
         signal.raise_signal(signal.SIGINT)
-        assert response.cancelled.wait(10)
+        assert response.cancelled.wait(30)
         done.append("whole")
     assert done == ["whole"]
     assert response.by is not threading.main_thread()
@@ -45,7 +45,7 @@ def test_a_press_before_the_prompt_is_sent_cancels_it_when_it_is():
     with pytest.raises(KeyboardInterrupt), interrupt.caught() as presses:
         signal.raise_signal(signal.SIGINT)
         presses.cancel(response)
-        assert response.cancelled.wait(10)
+        assert response.cancelled.wait(30)
 
 
 def test_a_second_press_is_raised_at_once_and_the_third_is_left_to_the_system():
@@ -70,7 +70,7 @@ def test_the_thread_that_cancels_ends_with_the_block():
     before = set(threading.enumerate())
     with interrupt.caught():
         (mine,) = set(threading.enumerate()) - before
-    mine.join(10)
+    mine.join(30)
     assert not mine.is_alive()
 
 

@@ -218,7 +218,7 @@ def test_a_model_without_attachments_is_told_with_its_name(run, tmp_path):
 
 
 def _program(*words, program=(sys.executable, "-m", "llm_actors"), **how):
-    return subprocess.run([*program, *words], capture_output=True, text=True, timeout=20, check=False, **how)
+    return subprocess.run([*program, *words], capture_output=True, text=True, timeout=60, check=False, **how)
 
 
 @pytest.mark.parametrize("program", [(sys.executable, "-m", "llm_actors"), (SCRIPT,)], ids=["module", "script"])
@@ -242,13 +242,13 @@ def test_a_reader_that_goes_away_is_not_worth_a_word_and_ends_the_request(server
         process.stdout.close()
         server.release("closed")
         assert process.stderr.read() == b""
-        assert process.wait(10) == 1
+        assert process.wait(30) == 1
     server.wait_until_idle()
 
 
 def test_a_list_into_a_pipe_that_is_closed_is_silent():
     line = f"{sys.executable} -m llm_actors models | head -c 1"
-    ran = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=20, check=False)
+    ran = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.stdout, ran.stderr) == ("d", "")
 
 
@@ -260,7 +260,7 @@ def test_a_full_disk_is_told_once():
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
     assert ran.returncode == 1
@@ -288,7 +288,7 @@ def test_an_interrupt_ends_the_request_and_the_program_with_130(server):
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == b"\n"
         assert process.stderr.read() == b"[cancelled]\n"
-        assert process.wait(10) == 130
+        assert process.wait(30) == 130
     server.wait_until_idle()
     assert server.requests[-1].closed_early
 

@@ -29,7 +29,7 @@ def run(text, *arguments, **options):
     """What it wrote; it has to end well, and silently."""
     with start(text, *arguments, **options) as process:
         try:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0, err

@@ -14,6 +14,15 @@ VOCABULARY = ("llm_actors.errors", "llm_actors.messages", "llm_actors.observe")
 # The kinds of models that the catalogue makes: chat's model, in three files.
 MODELS = ("llm_actors.chat.model", "llm_actors.chat.wire_model", "llm_actors.chat.script_model")
 SEAMS = ("llm_actors.chat.seams", "llm_actors.providers.protocol", "llm_actors.runtime.clock")
+# What a system is made of: configuration, engines, and what is done with all of them at once.
+SYSTEM = (
+    "llm_actors.actor_system",
+    "llm_actors.loop_engine",
+    "llm_actors.shutdown",
+    "llm_actors.signals",
+    "llm_actors.counters",
+    "llm_actors.system_tree",
+)
 INSIDE = (
     *VOCABULARY,
     "llm_actors.providers",
@@ -21,8 +30,7 @@ INSIDE = (
     "llm_actors.transport",
     "llm_actors.chat",
     "llm_actors.catalogue",
-    "llm_actors.actor_system",
-    "llm_actors.loop_engine",
+    *SYSTEM,
 )
 
 
@@ -70,7 +78,7 @@ LAYERS = (
         ("llm_actors.catalogue",),
         (*VOCABULARY, "llm_actors.providers", *MODELS, "llm_actors.catalogue"),
     ),
-    Layer("actor_system, loop_engine, __init__", (ROOT, "llm_actors.actor_system", "llm_actors.loop_engine"), INSIDE),
+    Layer("actor_system, loop_engine ..., __init__", (ROOT, *SYSTEM), INSIDE),
     Layer(
         "command",
         ("llm_actors.command", "llm_actors.__main__"),
@@ -91,8 +99,16 @@ LAYERS = (
 
 # Third-party packages of single modules, beside those of their layer.
 THIRD_PARTY = {
+    "llm_actors.shutdown": frozenset({"msgspec"}),  # these for values: a report, a picture
+    "llm_actors.counters": frozenset({"msgspec"}),
+    "llm_actors.system_tree": frozenset({"msgspec"}),
     "llm_actors.testing.plugin": frozenset({"pytest"}),
+    # An HTTP client's other end; h11 is the parser inside of httpx.
+    "llm_actors.testing.memory": frozenset({"httpx", "h11"}),
+    "llm_actors.testing.cassette": frozenset({"httpx"}),
     "llm_actors.extras.local": frozenset({"xllamacpp"}),
+    "llm_actors.transport.fast": frozenset({"aiohttp", "httpx_aiohttp"}),
+    "llm_actors.runtime.background_thread": frozenset({"uvloop"}),
 }
 
 ASYNCIO_IN = (
@@ -102,17 +118,19 @@ ASYNCIO_IN = (
     "llm_actors.chat.tool_pool",
     "llm_actors.actor_system",
     "llm_actors.loop_engine",
+    "llm_actors.shutdown",
     "llm_actors.testing",
     "llm_actors.command",
 )
 # The event log is the part of the response that threads meet in. The local engine is a process with its watchers.
-# Ctrl-C cancels from a thread of its own.
+# Ctrl-C cancels from a thread of its own. A simulation's threads are real ones that take turns.
 THREADING_IN = (
     "llm_actors.runtime",
     "llm_actors.chat.response",
     "llm_actors.chat.event_log",
     "llm_actors.extras.local",
     "llm_actors.command.interrupt",
+    "llm_actors.testing.step_threads",
 )
 CLOCK_IN = ("llm_actors.runtime.clock", "llm_actors.runtime.loop", "llm_actors.testing", "llm_actors.extras.local")
 STANDARD = (
@@ -127,6 +145,9 @@ PURE = (
     "llm_actors.chat.tool_round",
     "llm_actors.chat.failures",
     "llm_actors.chat.repetition",
+    "llm_actors.chat.scope",
+    "llm_actors.chat.budget",
+    "llm_actors.chat.estimate",
     "llm_actors.chat.history",
     "llm_actors.transport.retry",
 )

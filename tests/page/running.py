@@ -29,7 +29,7 @@ PROMPTS = ("text", "sync_text", "conversation", "sync_conversation", "on_done", 
 """Those that ask a model without one."""
 
 
-def run(path, *, cwd, timeout=60, text=None, stdin="", ignore="", **environment):
+def run(path, *, cwd, timeout=150, text=None, stdin="", ignore="", **environment):
     """What it wrote to stdout. It has to end well and to write nothing to stderr but what `ignore` fits.
 
     `text`: in place of what the file holds; `stdin`: what is typed.

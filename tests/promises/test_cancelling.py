@@ -220,7 +220,7 @@ async def forever() -> str:
     "phase", ["mailbox", "no answer", "stalled answer", "async tool", "sync tool", "hook", "prepare"]
 )
 def test_a_deadline_covers_the_whole_turn(server, pair, dress, run, phase):
-    """C6: A deadline covers the whole turn: waiting in the mailbox, waiting for a rate limit, model, tools."""
+    """C6: A deadline covers the whole turn: waiting in the mailbox, model, tools."""
     world = World(dress)
     held = Held()
 
@@ -265,6 +265,57 @@ def test_a_deadline_covers_the_whole_turn(server, pair, dress, run, phase):
         await server.until_idle()
 
     run(main())
+
+
+@pytest.mark.parametrize("given", ["timeout", "deadline"])
+def test_a_deadline_covers_what_the_tools_of_a_turn_prompt(server, pair, dress, run, given):
+    """C6: A deadline covers the whole turn: ... model, tools. And what they prompt: the request of that is closed too."""
+    world = World(dress)
+    inner = []
+
+    def asks() -> str:
+        response = pair.model.prompt("inner", timeout=60)
+        inner.append(response)
+        return response.text()
+
+    async def asks_async() -> str:
+        response = pair.async_model.prompt("inner", timeout=60)
+        inner.append(response)
+        return await response.text()
+
+    tool = asks_async if dress == "async" else asks
+    server.play(Answer([Send(head()), Send(chunk(DELTA)), Stall()], body='"inner"'))
+
+    async def main():
+        conversation = world.model(pair).conversation(tools=[tool])
+        limit = 0.5 if given == "timeout" else asyncio.get_running_loop().time() + 0.5
+        response = conversation.chain(calls(**{tool.__name__: {}}), **{given: limit})
+        error = await world.error(response)
+        assert isinstance(error, llm.DeadlineExceededError)
+        await server.until_idle()
+        check_valid(conversation.messages())
+        assert await world.text(conversation.prompt("next")) == "echo: next"
+        return response
+
+    run(main())
+    assert len(server.requests) == 3
+    assert server.requests[1].closed_early
+    assert type(inner[0].error) in (llm.DeadlineExceededError, llm.ResponseCancelledError)
+
+
+def test_a_deadline_of_a_group_covers_all_its_turns(server, pair, run):
+    """C6 for all turns of a group: when its block has been left no request is open."""
+    server.play(*[STALLED] * 10)
+
+    async def main():
+        with pytest.raises(llm.DeadlineExceededError):
+            async with llm.Group(timeout=0.5) as group:
+                responses = [group.conversation(pair.async_model).prompt("hi") for _ in range(10)]
+        assert {type(response.error) for response in responses} == {llm.DeadlineExceededError}
+        await server.until_idle()
+
+    run(main())
+    assert all(request.closed_early for request in server.requests)
 
 
 def test_a_turn_that_is_over_in_time_is_not_touched_by_its_deadline(server, pair, dress, run):

@@ -177,7 +177,7 @@ class Stuck(llm.AsyncModel):
 async def started(conversation, model):
     """A prompt whose model call is under way."""
     response = conversation.prompt("cut off")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await model.started.wait()
     return response
 

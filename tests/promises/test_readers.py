@@ -85,7 +85,7 @@ def test_threads_that_read_a_response_each_see_the_whole_stream(server, pair):
         thread.start()
     text = response.text()
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
     readings.append(list(response.events()))
     assert text == f"echo: {WORDS}" == "".join(response)
     assert all(seen == readings[0] for seen in readings)
@@ -127,7 +127,7 @@ def test_reading_a_chain_twice_never_runs_anything_twice(server, pair, dress, ru
 
 async def spin(condition):
     """Waits, one round of the loop at a time, for what has no event."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0)
 
@@ -378,3 +378,27 @@ def test_a_blocking_wait_on_the_loop_that_does_the_work_raises_at_once_and_leave
         assert await response.text() == "echo: hi"
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda response: response.text(),
+        list,
+        lambda response: list(response.events()),
+        lambda response: response.cancel(),
+        lambda response: response.conversation.close(),
+    ],
+    ids=["text", "iteration", "events", "cancel", "close"],
+)
+def test_in_a_notebook_the_warning_shows_the_line_of_the_cell(pair, run, monkeypatch, wait):
+    """A5: ... the sync API inside a foreign running loop (a notebook) works, with one warning that it blocks that loop."""
+    monkeypatch.setattr("llm_actors.runtime.future._warned", False)
+
+    async def cell():
+        response = pair.model.conversation().prompt("hi")
+        with pytest.warns(llm.BlocksLoopWarning) as caught:
+            wait(response)
+        assert [warning.filename for warning in caught] == [__file__]
+
+    run(cell())

@@ -143,7 +143,7 @@ def test_on_done_callbacks_run_on_the_loop_of_their_registration_watched_for_sta
                 await response.on_done(callback)
                 there.append(threading.get_ident())
                 registered.set()
-                await asyncio.wait_for(called.wait(), 5)
+                await asyncio.wait_for(called.wait(), 30)
 
             response_done = asyncio.create_task(asyncio.to_thread(asyncio.run, elsewhere()))
             await until(registered)
@@ -197,10 +197,11 @@ def stall_of_a_round(pair):
     return longest, times["quick"] - times["began"], times["ended"] - times["began"]
 
 
+@pytest.mark.timeout(120)
 def test_sync_tools_that_sleep_do_not_stall_the_loop_and_run_beside_each_other(server, pair):
     """Done when: A sync tool that sleeps 0.2 s, called three times in one round beside an async tool: the loop's longest stall stays
     under 20 ms, the async sibling starts at once, the round takes about 0.2 s."""
-    for _ in range(5):  # the machine may be busy: what it can do at its best is ours
+    for _ in range(30):  # the machine may be busy: what it can do at its best is ours
         stall, start, whole = stall_of_a_round(pair)
         if stall < 0.02 and start < 0.02 and whole < 0.3:
             break
@@ -215,14 +216,14 @@ def test_sync_tools_that_sleep_do_not_stall_the_loop_and_run_beside_each_other(s
 def test_all_tool_calls_of_a_round_start_together_and_results_go_back_in_call_order(server, pair, dress, run):
     """T2: All tool calls of a round start together (bounded), results go back in call order."""
     world = World(dress)
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=30)
     order = []
     turns = [threading.Event() for _ in range(4)]
     turns[3].set()
 
     def meet(n: int) -> str:
         together.wait()  # each waits for all
-        turns[n + 1].wait(5)  # and then they end in reverse
+        turns[n + 1].wait(30)  # and then they end in reverse
         order.append(n)
         turns[n].set()
         return f"r{n}"
@@ -278,7 +279,7 @@ def test_when_one_pauses_the_chain_its_siblings_finish_and_ride_on_the_pause(ser
 
     def slow(n: int) -> str:
         if n == 2:
-            assert paused.wait(5)  # ends after the pause
+            assert paused.wait(30)  # ends after the pause
         return f"slow {n}"
 
     def before(tool, call):

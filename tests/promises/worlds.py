@@ -109,6 +109,6 @@ class Held:
         return llm.Tool.function(hold, name=name)
 
 
-async def until(event, seconds=5):
+async def until(event, seconds=30):
     """Waits off the loop for a threading.Event."""
     assert await asyncio.to_thread(event.wait, seconds)

@@ -30,7 +30,7 @@ from llm_actors.runtime import (
 )
 from llm_actors.runtime.mailbox import Envelope
 
-WAIT = 10.0
+WAIT = 30.0
 colour = contextvars.ContextVar("colour", default="none")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from llm_actors.runtime import Actor, ActorDeadError, ThreadingActor, dead_letters, here
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 class Echo(Actor):

@@ -14,9 +14,9 @@ import pytest
 import sniffio
 
 from llm_actors.errors import AsyncioOnlyError, LoopClosedError
-from llm_actors.runtime import Future, Timeout, future, get_all, running, waiting
+from llm_actors.runtime import Future, Timeout, Unit, future, get_all, running, waiting
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 def later(call, *arguments):
@@ -340,17 +340,18 @@ def test_awaiting_under_trio_or_without_a_loop_is_a_typed_error():
 # ---- a tool that waits ------------------------------------------------------------------------------------------------------
 
 
-class Watcher:
+class Watcher(Unit):
     def __init__(self):
+        super().__init__()
         self.log = []
         self.entered = threading.Event()
 
-    def enter(self, interrupt):
+    def enter(self, wait):
         self.log.append("enter")
-        self.interrupt = interrupt
+        self.interrupt = wait.interrupt
         self.entered.set()
 
-    def exit(self):
+    def exit(self, wait):
         self.log.append("exit")
 
 

@@ -22,9 +22,10 @@ from llm_actors.runtime import (
     running,
     system_context,
     system_of,
+    which_system,
 )
 
-WAIT = 10.0
+WAIT = 30.0
 
 
 def test_each_asyncio_loop_has_one_loop_from_its_first_touch_to_its_end():
@@ -315,7 +316,7 @@ def test_running_says_asyncio_only_under_trio():
 
 
 def test_the_system_is_that_of_the_context_else_the_loops_default(monkeypatch):
-    monkeypatch.setattr(loop, "_factory", [])
+    monkeypatch.setattr(which_system, "_factory", [])
     asyncio_loop = asyncio.new_event_loop()
     home = loop.of(asyncio_loop)
     with pytest.raises(RuntimeError, match="no system"):

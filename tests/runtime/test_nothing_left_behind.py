@@ -49,7 +49,7 @@ def program(text, *, interrupt_at=None, status=0, quiet=True):
                 if line.strip() == interrupt_at:
                     process.send_signal(signal.SIGINT)
                     break
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     if interrupt_at is not None:
@@ -236,3 +236,59 @@ def test_non_daemon_threads_may_use_the_background_loop_until_they_end():
     threading.Thread(target=late).start()
     """
     assert program(text) == ["early", "late"]
+
+
+def test_supervised_actors_end_with_their_loop_in_reverse_order_and_are_not_restarted():
+    text = """
+    from llm_actors.runtime.roster import Roster
+    from llm_actors.runtime.supervising import root
+
+    class Child(Slow):
+        def __init__(self, name):
+            super().__init__()
+            print("made", name)
+            self.name = name
+
+        def on_stop(self):
+            print("stopped", self.name)
+
+        def on_failure(self, *error):
+            pass
+
+    class Thread(ThreadingActor):
+        def on_stop(self):
+            print("thread stopped")
+
+    async def main():
+        top = root(Roster(here()))
+        team = top.supervisor()
+        refs = [top.start(Child, "a"), team.start(Child, "b"), team.start(Child, "busy")]
+        top.start(Thread)
+        refs[-1].tell("work")
+        await asyncio.sleep(0.05)
+        refs[-1].tell("waits")
+
+    asyncio.run(main())
+    print(threading.active_count())
+    """
+    lines = program(text)
+    assert lines[:4] == ["made a", "made b", "made busy", "at work"]
+    assert sorted(lines[4:]) == ["1", "stopped a", "stopped b", "thread stopped"]
+
+
+def test_a_script_that_ends_without_stopping_its_supervised_actors_and_readers_ends():
+    text = """
+    from llm_actors.runtime.roster import Roster
+    from llm_actors.runtime.supervising import root
+    from llm_actors.runtime.topic import Topic
+
+    topic = Topic("t")
+    topic.subscribe(print)
+    reader = topic.subscribe()
+    ref = root(Roster(background())).start(Echo)
+    watch = ref.monitor()
+    topic.publish("hello")
+    print(ref.ask("x"), next(reader), watch.done())
+    time.sleep(0.1)
+    """
+    assert sorted(program(text)) == ["hello", "x hello False"]

@@ -6,7 +6,7 @@ from tests.runtime import pykka_suite
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(360)
 def test_pykkas_own_suite_passes_with_our_actors_among_its_runtimes(pytestconfig):
     folder = pytestconfig.cache.mkdir("pykka_suite")
 

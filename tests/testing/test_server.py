@@ -292,7 +292,7 @@ print(server.url.rpartition(":")[2], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
     # The server has its parent's standard error: `run` comes back when both have ended.
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=10, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", int(done.stdout)), timeout=1)
@@ -308,7 +308,7 @@ with ScriptedServer() as server:
         [sys.executable, "-X", "dev", "-W", "error", "-c", program],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout, complaints(done.stderr)) == (0, "", "")

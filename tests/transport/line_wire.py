@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from llm_actors.errors import InvalidRequestError, ProtocolError, ServerError, StreamTruncatedError
 from llm_actors.messages import ModelRequest, Options, RoundResult, Secret, user
-from llm_actors.providers.protocol import Decoder, Endpoint, Provider, WireRequest
+from llm_actors.providers.protocol import Decoder, Endpoint, Limits, Provider, WireRequest
 from llm_actors.runtime import loop as loops
 from llm_actors.transport import Clients, Pump, WireCall
 
@@ -88,6 +88,7 @@ class Sink:
     def __init__(self):
         self.writes = []
         self.endings = []
+        self.repeats = 0
         self.over = asyncio.get_running_loop().create_future()
         self.wrote = asyncio.Event()
 
@@ -95,6 +96,9 @@ class Sink:
         assert not self.endings
         self.writes.append(items)
         self.wrote.set()
+
+    def repeated(self):
+        self.repeats += 1
 
     def ended(self, result):
         self._end(result)
@@ -130,14 +134,17 @@ class Bench:
         place = Endpoint(**{"base_url": self.base_url, **endpoint})
         request = ModelRequest(model, [user("hi")], stream=stream)
         flight = self.pump.start(
-            WireCall(provider or self.provider, place, request, Secret(key) if key else None), sink
+            WireCall(
+                provider or self.provider, place, request, Secret(key) if key else None, limits=place.limits or Limits()
+            ),
+            sink,
         )
         return flight, sink
 
     async def call(self, **endpoint):
         """Runs one call to its end; gives the sink and the ending."""
         _, sink = self.start(**endpoint)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return sink, await sink.over
 
     def pool(self, **endpoint):

@@ -57,7 +57,7 @@ def test_the_first_request_of_a_process_imports_httpx_beside_the_loop(kind, endi
             [sys.executable, "-X", "dev", "-W", "error", "-c", FIRST_REQUEST, kind, server.base_url],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert (done.returncode, complaints(done.stderr)) == (0, "")

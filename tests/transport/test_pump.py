@@ -336,7 +336,7 @@ def test_two_loops_have_clients_of_their_own(server):
     server.wait_for_requests(2)
     server.release("both")
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     assert [ending.raw_stop_reason for ending in endings] == ["done", "done"]
     run(body, server.base_url)
 
@@ -510,7 +510,7 @@ def test_a_loop_that_ends_with_calls_in_flight_is_clean_under_dev_mode():
         [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert (done.stdout, complaints(done.stderr)) == ("[1, 1, 1, 1]\n" * 2, "")
@@ -519,7 +519,7 @@ def test_a_loop_that_ends_with_calls_in_flight_is_clean_under_dev_mode():
 
 def test_the_library_is_imported_without_httpx():
     program = "import sys, llm_actors.transport; print('httpx' in sys.modules, 'ssl' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("False")
 
 

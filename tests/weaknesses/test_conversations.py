@@ -45,7 +45,7 @@ def test_w02_prompts_that_are_built_before_any_is_awaited_see_those_before_them(
 
 def test_w02_prompts_from_threads_each_see_all_before_them(server):
     conversation = wired(server, False).conversation()
-    begin = threading.Barrier(5, timeout=5)
+    begin = threading.Barrier(5, timeout=30)
     answers = {}
 
     def ask(text):
@@ -56,7 +56,7 @@ def test_w02_prompts_from_threads_each_see_all_before_them(server):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     assert answers == {text: f"echo: {text}" for text in "abcde"}
     sent = _contents(server)
     assert [len(contents) for contents in sent] == [1, 3, 5, 7, 9]

@@ -22,7 +22,7 @@ def test_w19_looking_a_model_up_takes_microseconds(get, name):
             assert name == "not-there"
 
     look()  # what is loaded once
-    best = min(_seconds_of(look) for _ in range(5))
+    best = min(_seconds_of(look) for _ in range(20))
     assert best < 200e-6, f"{best * 1e6:.0f} us for one look-up; the peer takes 1.6 to 390 ms"
 
 

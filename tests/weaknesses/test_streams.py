@@ -125,7 +125,7 @@ def test_w05_two_consumers_of_one_response_each_see_all_of_it():
 
 def test_w05_two_threads_that_read_one_response_each_see_all_of_it():
     gate = threading.Event()
-    model = Played(["0", lambda: gate.wait(5) and None, *"1234"])
+    model = Played(["0", lambda: gate.wait(30) and None, *"1234"])
     response = model.prompt("go")
     read = {}
 
@@ -140,7 +140,7 @@ def test_w05_two_threads_that_read_one_response_each_see_all_of_it():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     assert read == {"a": [*"01234"], "b": [*"01234"]}
     assert len(model.asked) == 1
 
@@ -273,4 +273,4 @@ def test_w25_a_slow_plain_callback_in_sync_code_does_not_hold_back_the_text():
         assert not ended.is_set()
     finally:
         gate.set()
-    assert ended.wait(5)
+    assert ended.wait(30)

@@ -38,6 +38,7 @@ def test_w17_twenty_prompts_in_sync_code_use_one_connection(server):
     assert server.connections() - before <= 1  # the background loop may have one from another test
 
 
+@pytest.mark.timeout(120)
 def test_w17_fifty_prompts_at_once_do_not_stall_the_loop(server):
     model = wired(server, True)
 
@@ -47,7 +48,7 @@ def test_w17_fifty_prompts_at_once_do_not_stall_the_loop(server):
         return await longest_stall(at_once)
 
     seen = []
-    for _ in range(3):  # others use this machine too; the peer's stall is 1.7 s and there each time
+    for _ in range(10):  # others use this machine too; the peer's stall is 1.7 s and there each time
         seen.append(run(main, 20))
         if seen[-1] < 0.2:
             return

@@ -1,0 +1,59 @@
+"""B6: what an idle conversation takes: a system prompt of 200 characters, one exchange of 62 and 129, its public object held.
+
+Counted is the resident memory of the process, over what it had after the first hundred of them. `shared`: one system prompt for all;
+else each has its own.
+"""
+
+import gc
+from pathlib import Path
+
+from measures import Meter
+
+PROMPT = "Five surprising names for a pet pelican, and a word about each"
+ANSWER = "Gulliver, who travels; Bill, for the beak; Scoop, for lunch; Percival, for his dignity; and Skipper, who has seen all the harbor."
+SYSTEM = "You are an agent of a simulation of a town. You answer in one sentence, in the voice of the person you are. "
+
+
+def shared_system(number):
+    return SYSTEM + "x" * (200 - len(SYSTEM))
+
+
+def own_system(number):
+    return f"{SYSTEM}You are number {number}.".ljust(200, "x")
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
+
+
+async def growth(peer, counts=(10, 1_000, 5_000), sample=50):
+    """B10: CPU of a turn as one conversation grows, on a model that answers at once: nothing goes over a wire."""
+    [talk] = await peer.talks(1, shared_system)
+    done, costs = 1, {}
+    for count in counts:
+        for _ in range(count - done):
+            await peer.turn(talk)
+        meter = Meter()
+        for _ in range(sample):
+            await peer.turn(talk)
+        costs[f"at_{count}"] = meter.read()[0] / sample * 1e6
+        done = count + sample
+    return costs
+
+
+async def idle(peer, count, *, shared=True):
+    """One pass: makes the conversations, and weighs them."""
+    assert len(PROMPT) == 62
+    assert len(ANSWER) == 129, len(ANSWER)
+    system = shared_system if shared else own_system
+    warm = await peer.talks(100, system)
+    gc.collect()
+    before = resident()
+    meter = Meter()
+    held = await peer.talks(count, system)
+    cpu, _ = meter.read()
+    gc.collect()
+    size = (resident() - before) / count
+    assert len(held) == count
+    assert warm
+    return {"bytes": size, "make_us": cpu / count * 1e6, "process_mb": resident() / 2**20}

@@ -1,0 +1,15 @@
+"""AssistantAgents of AutoGen, each with its own context, on its own ReplayChatCompletionClient's answer."""
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_ext.models.replay import ReplayChatCompletionClient
+from idle_measures import ANSWER, PROMPT
+
+
+async def talks(count, system):
+    client = ReplayChatCompletionClient([ANSWER] * count)
+    held = []
+    for number in range(count):
+        agent = AssistantAgent("agent", client, system_message=system(number))
+        held.append(agent)
+        await agent.run(task=PROMPT)
+    return held

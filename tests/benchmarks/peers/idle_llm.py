@@ -1,0 +1,25 @@
+"""Idle conversations of llm, on the same model of three lines."""
+
+import llm
+from idle_measures import ANSWER, PROMPT
+
+
+class Said(llm.AsyncModel):
+    model_id = "said"
+
+    async def execute(self, prompt, stream, response, conversation):
+        yield ANSWER
+
+
+async def talks(count, system):
+    model = Said()
+    held = []
+    for number in range(count):
+        conversation = model.conversation()
+        held.append(conversation)
+        await conversation.prompt(PROMPT, system=system(number)).text()
+    return held
+
+
+async def turn(conversation):
+    await conversation.prompt(PROMPT).text()

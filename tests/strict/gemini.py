@@ -1,0 +1,138 @@
+"""Gemini's generateContent. What the codec has to do with ours:
+
+- the system prompt in force (the last system message) goes to `systemInstruction`, the others are left out;
+- an assistant's message becomes a content of role `model`, all its calls in it in order, with `thoughtSignature` where the part has one in
+  `provider_metadata["gemini"]`; where the first call has none (another provider made it), the documented stand-in;
+- a tool message becomes a content of role `user` with one `functionResponse` a call, in order, and nothing else: what is said next is a
+  content of its own, even though it has the same role;
+- other neighbours of the same role become one content;
+- reasoning is left out unless it carries a signature; empty parts, and contents without a part, too;
+- a conversation that a model begins gets a user content in front of it, one that a model ends gets one behind it.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+from llm_actors.messages import Message
+from llm_actors.messages.parts import AttachmentPart, TextPart, ToolCallPart, ToolResultPart
+
+from .refused import demand
+
+Content = dict[str, Any]
+STAND_IN = "skip_thought_signature_validator"
+_DATA = ("text", "functionCall", "functionResponse", "inlineData")
+
+
+def body_of(messages: list[Message]) -> dict[str, Any]:
+    """The contents, and the system instruction."""
+    systems = [message.text for message in messages if message.role == "system" and message.text]
+    contents: list[Content] = []
+    for message in messages:
+        if message.role == "system":
+            continue
+        role = "model" if message.role == "assistant" else "user"
+        parts = [part for given in message.parts if (part := _part(given)) is not None]
+        if not parts:
+            continue
+        last = contents[-1] if contents else None
+        if (
+            last is not None
+            and last["role"] == role
+            and not _named(last, "functionResponse")
+            and message.role != "tool"
+        ):
+            last["parts"] += parts
+        else:
+            contents.append({"role": role, "parts": parts})
+    if contents and contents[0]["role"] == "model":
+        contents.insert(0, {"role": "user", "parts": [{"text": "(the conversation begins)"}]})
+    for content in contents:
+        calls = [part for part in content["parts"] if "functionCall" in part]
+        if calls:
+            calls[0].setdefault("thoughtSignature", STAND_IN)
+    return {"systemInstruction": systems[-1] if systems else None, "contents": contents}
+
+
+def _part(part: Any) -> Content | None:
+    own = (part.provider_metadata or {}).get("gemini") or {}
+    signed = {"thoughtSignature": own["thoughtSignature"]} if own.get("thoughtSignature") else {}
+    if isinstance(part, TextPart):
+        return {"text": part.text, **signed} if part.text else None
+    if isinstance(part, ToolCallPart):
+        return {"functionCall": {"name": part.name, "args": part.arguments}, **signed}
+    if isinstance(part, ToolResultPart):
+        key = "output" if part.exception is None else "error"
+        return {"functionResponse": {"name": part.name, "response": {key: part.output}}}
+    if isinstance(part, AttachmentPart):
+        return {"inlineData": {"mimeType": "image/png", "data": "eA=="}}
+    return {"text": part.text, "thought": True, **signed} if signed and part.text else None
+
+
+def _named(content: Content, kind: str) -> list[str]:
+    return [part[kind]["name"] for part in content["parts"] if kind in part]
+
+
+def check_body(body: dict[str, Any]) -> None:
+    """Raises `Refused` with the rule that this body breaks."""
+    contents = body["contents"]
+    demand(contents, "contents is not specified")
+    for place, content in enumerate(contents):
+        _check_content(content, f"contents[{place}]")
+    # NousResearch/hermes-agent#55427
+    demand(contents[0]["role"] == "user", "contents[0]: a model's turn can't be the first")
+    # songquanpeng/one-api#836, crewAIInc/crewAI#6973
+    demand(
+        contents[-1]["role"] == "user",
+        "Please ensure that multiturn requests end with a user role or a function response",
+    )
+    demand(not _named(contents[0], "functionResponse"), "function response turn comes first")
+    for before, content in pairwise(contents):
+        _check_pair(before, content)
+
+
+def _check_content(content: Content, place: str) -> None:
+    role, parts = content["role"], content["parts"]
+    demand(role in ("user", "model"), f"{place}: Please use a valid role: user, model; not {role!r}")
+    demand(parts, f"{place}.parts: contents.parts must not be empty")  # vercel/ai#3775
+    for part in parts:
+        data = [name for name in _DATA if part.get(name)]
+        # router-for-me/CLIProxyAPI#1292: an empty text counts as no data
+        demand(len(data) == 1, f"{place}: required oneof field 'data' must have one initialized field: {part}")
+        if data == ["functionCall"]:
+            demand(role == "model", f"{place}: a function call must be a model's")
+            demand(isinstance(part["functionCall"]["args"], dict), f"{place}: args must be an object")
+        if data == ["functionResponse"]:
+            demand(role == "user", f"{place}: a function response must be a user's")
+            demand(isinstance(part["functionResponse"]["response"], dict), f"{place}: response must be an object")
+    calls = [part for part in parts if "functionCall" in part]
+    # wire notes section 5 (docker/docker-agent#851): the first call of a batch has the signature
+    demand(not calls or calls[0].get("thoughtSignature"), f"{place}: Function call is missing a thought_signature")
+    responses = _named(content, "functionResponse")
+    # NousResearch/hermes-agent#68863: a prompt in one content with function responses is not answered
+    demand(len(responses) in (0, len(parts)), f"{place}: function responses share their content with something else")
+
+
+def _check_pair(before: Content, content: Content) -> None:
+    calls, responses = _named(before, "functionCall"), _named(content, "functionResponse")
+    # google-gemini/gemini-cli#3814, agentscope-ai/agentscope#2628; by name and in order: Gemini 2.5 knows no ids
+    demand(
+        calls == responses,
+        "Please ensure that the number of function response parts is equal to the number of function call parts "
+        f"of the function call turn: {calls}, {responses}",
+    )
+    # google-gemini/gemini-cli#26486
+    after = before["role"] == "user"
+    demand(
+        not _named(content, "functionCall") or after,
+        "Please ensure that function call turn comes immediately after a user turn or after a function response turn",
+    )
+    prompt_behind_results = bool(_named(before, "functionResponse"))
+    demand(
+        before["role"] != content["role"] or prompt_behind_results,
+        "Please ensure that multiturn requests alternate between user and model",
+    )
+
+
+def check(messages: list[Message]) -> None:
+    """Raises `Refused` with the rule that these messages break."""
+    check_body(body_of(messages))
