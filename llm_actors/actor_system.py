@@ -32,7 +32,6 @@ from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import (
     Backoff,
     Binding,
-    Census,
     Future,
     Loop,
     Monitor,
@@ -43,12 +42,13 @@ from llm_actors.runtime import (
     monitor,
     system_context,
 )
-from llm_actors.runtime.dead_letters import DeadLetterCount, install_undertaker
+from llm_actors.runtime.attendance import Attendance
+from llm_actors.runtime.dead_letters import Tally, install_undertaker
 from llm_actors.runtime.roster import check_settings
 from llm_actors.runtime.stalls import BOUND, checked_bound
+from llm_actors.runtime.sums import Sums
 from llm_actors.runtime.supervising import Supervising, SupervisorOffice
 from llm_actors.runtime.supervision import Restart, Strategy
-from llm_actors.runtime.tally import Tally
 from llm_actors.runtime.topic import Topics
 from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
 from llm_actors.signals import ShutdownSignals
@@ -70,9 +70,9 @@ class ActorSystem(Supervising):
     turns end, `budget`: what they may spend, as for prompts.
     `mailbox`: prompts that may wait in one conversation. `when_busy`: what becomes of a prompt to a busy conversation (`queue`, `reject`,
     `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `limits`: how much may arrive, where an endpoint has
-    none of its own. `observers` get a record of all that happens. `drain`: seconds that turns have to finish in at
-    a shutdown (`async with` that is left by an exception gives them none). `stall_bound`: seconds after which a step of users' code on a
-    loop is told of as a stall; None: never.
+    none of its own. `observers` get a record of all that happens. `drain`: seconds that turns have to finish in at a shutdown
+    (`async with` that is left by an exception gives them none). `stall_bound`: seconds after which a step of users' code on a loop is
+    told of as a stall; None: never.
     `strategy`, `intensity`, `period`, `backoff`: of the root supervisor, one on each loop, whose children `start()`, `supervisor()` and
     `supervise()` make; `intensity` and `period` also hold for each conversation that has none of its own. Any thread. Raises TypeError,
     ValueError for what is no such setting.
@@ -109,14 +109,14 @@ class ActorSystem(Supervising):
         self.failures = checked(failures)
         self.limits = check_limits(limits) or Limits()
         self.observers: list[Observer] = list(observers)
-        self.strategy: Strategy = check_settings(strategy, intensity, period)
+        check_settings(strategy, intensity, period)
+        self.strategy: Strategy = strategy
         self.intensity, self.period, self.backoff = intensity, period, backoff
-        self._dead_letters = DeadLetterCount()
+        self._dead_letters = Tally()
         self._topics = Topics(self)
-        self.drain = checked_drain(drain)
-        self.stall_bound = checked_bound(stall_bound)
-        self.tally = Tally(NAMES)
-        self._engines: Census[LoopEngine] = Census()
+        self.drain, self.stall_bound = checked_drain(drain), checked_bound(stall_bound)
+        self.sums = Sums(NAMES)
+        self._engines: Attendance[LoopEngine] = Attendance()
         self._shutdown: Binding[Shutdown] = Binding()
 
     def engine(self, loop: Loop) -> LoopEngine:
@@ -136,8 +136,19 @@ class ActorSystem(Supervising):
                 shutdown.include(engine)
         return engine
 
+    def engine_there(self, loop: Loop) -> LoopEngine | None:
+        """The engine that it has on that loop, if it has one."""
+        return loop.services.get(self)
+
+    def admit(self) -> None:
+        """Raises SystemShutdownError for a prompt that comes now, once the system is shut down."""
+        shutdown = self._shutdown.value
+        if shutdown is not None:
+            shutdown.admit()
+
     def _office(self) -> SupervisorOffice:
         """The root of the running loop, else of the background loop."""
+        self.admit()
         return self.engine(here()).root
 
     def supervise(
@@ -161,15 +172,17 @@ class ActorSystem(Supervising):
         """The topic of this name: `publish()` and `subscribe()`, from any thread and any loop."""
         return self._topics.topic(name)
 
-    def engine_there(self, loop: Loop) -> LoopEngine | None:
-        """The engine that it has on that loop, if it has one."""
-        return loop.services.get(self)
-
-    def admit(self) -> None:
-        """Raises SystemShutdownError for a prompt that comes now, once the system is shut down."""
-        shutdown = self._shutdown.value
-        if shutdown is not None:
-            shutdown.admit()
+    def observe(self, record: Record, loop: Loop | None = None) -> None:
+        """Hands a record to all observers; what one raises is logged, and one that holds that loop is told of."""
+        for observer in self.observers:
+            began = loop.clock.monotonic() if loop is not None else 0.0
+            try:
+                observer(record)
+            except Exception:
+                logger.exception("the observer %r raised on %r", observer, type(record).__name__)
+            if loop is not None and (now := loop.clock.monotonic()) - began > loop.stalls.bound:
+                name = getattr(observer, "__qualname__", type(observer).__qualname__)
+                loop.stalls.took(f"observer {name}", began, now)
 
     def tree(self) -> SystemTree:
         """What goes on at this moment, on all its loops: who is at what, and for how long. `print()` shows it. Any thread.
@@ -177,12 +190,12 @@ class ActorSystem(Supervising):
         Waits for the loops for a quarter of a second at most, on a running loop not at all: system_tree.py has what happens then.
         """
         shutdown = self._shutdown.value
-        ending: Standing = "open" if shutdown is None else "shut down" if shutdown.report.done() else "shutting down"
-        return look(self._engines.all(), ending)
+        standing: Standing = "open" if shutdown is None else "shut down" if shutdown.report.done() else "shutting down"
+        return look(self._engines.all(), standing)
 
     def counters(self) -> Counters:
         """What has been counted since the system was made, on all its loops. Any thread."""
-        return Counters(**self.tally.sums())
+        return Counters(**self.sums.sums(), dead_letters=self.dead_letters)
 
     def shutdown(self, drain: float | None = None) -> Future[ShutdownReport]:
         """Takes no new mail, lets turns finish for up to `drain` seconds, then cancels: `await` it, or block with `.get()`.
@@ -202,18 +215,6 @@ class ActorSystem(Supervising):
         """
         drain = self.drain if drain is None else checked_drain(drain)
         return ShutdownSignals(self, signals or (signal.SIGTERM, signal.SIGINT), drain)
-
-    def observe(self, record: Record, loop: Loop | None = None) -> None:
-        """Hands a record to all observers; what one raises is logged, and one that holds that loop is told of."""
-        for observer in self.observers:
-            began = loop.clock.monotonic() if loop is not None else 0.0
-            try:
-                observer(record)
-            except Exception:
-                logger.exception("the observer %r raised on %r", observer, type(record).__name__)
-            if loop is not None and (now := loop.clock.monotonic()) - began > loop.stalls.bound:
-                name = getattr(observer, "__qualname__", type(observer).__qualname__)
-                loop.stalls.took(f"observer {name}", began, now)
 
     def group(
         self,

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from llm_actors.observe import (
+    ChildRestarted,
     ConversationCrashed,
-    DeadLetter,
     Record,
     RequestRepeated,
     RoundEnded,
@@ -22,7 +22,7 @@ from llm_actors.observe import (
     ToolEnded,
     ToolStarted,
 )
-from llm_actors.runtime.tally import Counts
+from llm_actors.runtime.sums import Counts
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,9 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     abandoned_threads: int = 0
 
 
-NAMES = Counters.__struct_fields__
+NAMES = tuple(
+    [name for name in Counters.__struct_fields__ if name != "dead_letters"]
+)  # counted elsewhere: any thread finds some
 
 
 def count(counts: Counts, record: Record) -> None:
@@ -87,6 +89,6 @@ _COUNTED: dict[type, str | Callable[[Counts, Any], None]] = {
     ToolStarted: "tool_calls",
     ToolEnded: _tool_ended,
     ToolAbandoned: "abandoned_threads",
-    DeadLetter: "dead_letters",
+    ChildRestarted: "restarts",
     ConversationCrashed: _crashed,
 }

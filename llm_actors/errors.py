@@ -242,16 +242,16 @@ class MailboxFullError(ActorError):
     """The mailbox holds as many messages as its bound allows; this one was not taken."""
 
 
+class SystemShutdownError(ResponseCancelledError, ActorError):
+    """The ActorSystem was shut down: it takes no more prompts, and turns that had not ended when their time was up were cancelled."""
+
+
 class TooManyRestartsError(ActorError):
     """A supervisor gave up: its child `child` failed more than `intensity` times within `period`. `__cause__`: what it failed of last."""
 
     def __init__(self, message: str, child: str = "") -> None:
         super().__init__(message)
         self.child = child
-
-
-class SystemShutdownError(ResponseCancelledError, ActorError):
-    """The ActorSystem was shut down: it takes no more prompts, and turns that had not ended when their time was up were cancelled."""
 
 
 class ConversationBusyError(ActorError):

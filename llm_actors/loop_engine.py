@@ -47,7 +47,7 @@ class LoopEngine:
         self.scope = system.scope
         self.intensity = system.intensity
         self.period = system.period
-        self.counts = system.tally.counts_of(self)
+        self.counts = system.sums.counts_of(self)
         self.store = MemoryStore()
         self.clients = Clients(loop, observed=self)
         self.pump = Pump(loop, self.clients)

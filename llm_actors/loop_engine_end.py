@@ -1,8 +1,8 @@
 """How the engine of a loop ends: by a shutdown or with its loop, in one way.
 
     drain      turns go on, also those that wait in line, until none is left or the time is up
-    cancel     those that are left are cancelled, as `cancel()` does it: histories are repaired, no request stays open; actors that the
-               system supervises are stopped, last started first
+    cancel     those that are left are cancelled, as `cancel()` does it: histories are repaired, no request stays open; the system's own
+               actors are stopped, those that were started last first
     callbacks  on_done callbacks that suspended are awaited, up to GRACE seconds, then cancelled
     close      what did not end is let go of; tools are told, threads dismissed, sockets closed
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llm_actors.chat.conversation_actor import CancelMail
 from llm_actors.chat.tool_abandoned import StuckThread
 from llm_actors.observe import CallbacksAwaited, EngineDraining, EngineEnded, Record
-from llm_actors.runtime import ActorDeadError
+from llm_actors.runtime import ActorDeadError, Future
 
 if TYPE_CHECKING:
     from llm_actors.chat.conversation_actor import ConversationActor
@@ -116,10 +116,7 @@ class EngineEnd:
         for actor in list(self.busy):
             actor.cancel(CancelMail(None, self.error or RuntimeError("the engine ended")))
         self._until = self._loop.clock.monotonic() + GRACE
-        if stopping is not None:
-            with contextlib.suppress(TimeoutError, ActorDeadError):
-                async with asyncio.timeout(GRACE):
-                    await stopping
+        await _stopped(stopping)
         await self._quiet()
         callbacks = list(self.callbacks)
         if callbacks:
@@ -153,6 +150,14 @@ class EngineEnd:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if left == math.inf else left):
                     await self._changed.wait()
+
+
+async def _stopped(stopping: Future[bool] | None) -> None:
+    """Waits until the actors of the system's own have been stopped, in the reverse order of their start."""
+    if stopping is not None:
+        with contextlib.suppress(TimeoutError, ActorDeadError):
+            async with asyncio.timeout(GRACE):
+                await stopping
 
 
 async def _wait(callbacks: list[asyncio.Task[None]], seconds: float) -> int:

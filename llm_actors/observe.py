@@ -134,6 +134,13 @@ class ToolEnded(TurnRecord, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class ToolRefused(Record, frozen=True, kw_only=True):
+    """A tool was not called: `error` is the result that the model reads (calls of it hang, no thread, the end of the loop)."""
+
+    tool: str
+    error: str
+
+
 class GroupStarted(Record, frozen=True, kw_only=True):
     """A group was entered; `outer` is the one around it."""
 
@@ -150,13 +157,6 @@ class GroupEnded(Record, frozen=True, kw_only=True):
     output_tokens: int
     cost: float
     error: str | None = None
-
-
-class ToolRefused(Record, frozen=True, kw_only=True):
-    """A tool was not called: `error` is the result that the model reads (calls of it hang, no thread, the end of the loop)."""
-
-    tool: str
-    error: str
 
 
 class TurnFinished(TurnRecord, frozen=True, kw_only=True):

@@ -467,5 +467,5 @@ def test_what_a_loop_counted_stays_when_it_is_gone():
     for _ in range(5):
         asyncio.run(main())
     gc.collect()
-    assert len(system.tally._places) <= 1  # folded with their loops
+    assert len(system.sums._places) <= 1  # folded with their loops
     assert system.counters().turns_finished == 5

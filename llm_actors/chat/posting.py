@@ -162,14 +162,17 @@ class Posting(Origin, Generic[R]):
         del self._unposted[: len(mails)]
         try:
             while mails:
-                try:
-                    self._seat.post(conversation, loop, mails[0])
-                except SystemShutdownError as error:  # its system was shut down meanwhile
-                    mails[0].log.seal(error, [], [])
-                    mails[0].log.release()
+                self._deliver_one(conversation, loop, mails[0])
                 mails.pop(0)
         finally:
             self._unposted[:0] = mails  # that loop is closed: they go on waiting for one
+
+    def _deliver_one(self, conversation: Any, loop: Loop, mail: PromptMail) -> None:
+        try:
+            self._seat.post(conversation, loop, mail)
+        except SystemShutdownError as error:  # its system was shut down since it was written down
+            mail.log.seal(error, [], [])
+            mail.log.release()
 
     # ---- what a log asks of its conversation --------------------------------------------------------------------------------
 
@@ -178,13 +181,13 @@ class Posting(Origin, Generic[R]):
         if self._unposted:
             self._deliver_to(self._loop() or background())
 
-    def at_work_on(self, log: EventLog) -> AtWork | None:
-        """The turn that has to get on before this response does. Any thread."""
-        return self._seat.at_work_on(log)
-
     def observe(self, kind: type[Record], **facts: Any) -> None:
         """Hands a record to the observers of its system, on its loop, once it is at work on one."""
         self._seat.observe(kind, conversation=self._id, **facts)
+
+    def at_work_on(self, log: EventLog) -> AtWork | None:
+        """The turn that has to get on before this response does. Any thread."""
+        return self._seat.at_work_on(log)
 
     def lost(self) -> None:
         """The loop is closed: ends all turns that were on it."""

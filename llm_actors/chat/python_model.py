@@ -183,7 +183,7 @@ class TaskFlight:
     def _end(self, report: Any, *what: Any) -> None:
         if self._over:
             return
-        self._over = True
+        self._over = self.code.over = True
         self.code.place = None
         if self._stopped:
             self._sink.stopped()

@@ -24,7 +24,7 @@ from .worker_crew import WorkerCrew
 class ThreadJob(RunningCode):
     """One call in a thread. Its loop only, but for what says otherwise."""
 
-    __slots__ = ("_context", "_done", "_function", "_pool", "began", "name", "over", "since", "thread_name")
+    __slots__ = ("_context", "_done", "_function", "_pool", "began", "name", "since", "thread_name")
 
     def __init__(
         self,
@@ -37,7 +37,6 @@ class ThreadJob(RunningCode):
         super().__init__()
         self.name = name
         self.began = pool.loop.clock.monotonic()
-        self.over = False
         self.since: float | None = None
         self.thread_name = ""
         self._pool = pool

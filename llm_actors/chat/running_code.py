@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 class RunningCode(Unit):
     """One call, a `runtime.Unit`. A thread can't be killed; what can be done is to tell it and to end its waits."""
 
-    __slots__ = ("_unbegun", "told")
-    over = False
-    """Whether the call has returned: what it has left running is not it any more."""
+    __slots__ = ("_unbegun", "over", "told")
 
     def __init__(self) -> None:
         super().__init__()
         self.told = False
+        self.over = False
+        """Whether the call has returned: what it has left running is not it any more."""
         self._unbegun = [None]
 
     def enter(self, wait: OpenWait) -> None:

@@ -13,7 +13,7 @@ from llm_actors.messages import Secret
 from llm_actors.observe import Record
 from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import Loop, system_context, system_in_use, system_of
-from llm_actors.runtime.tally import Counts
+from llm_actors.runtime.sums import Counts
 
 if TYPE_CHECKING:
     from llm_actors.transport.pump import Pump
@@ -61,10 +61,10 @@ class Engine(Protocol):
     mailbox: int
     when_busy: WhenBusy
     failures: Failures
-    intensity: int
-    period: float
     counts: Counts
     observed: bool
+    intensity: int
+    period: float
     closed: bool
     chain_limit: int
     timeout: float | None

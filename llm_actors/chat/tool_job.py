@@ -123,11 +123,6 @@ class ToolJob(RunningCode):
         if self._pool is not None:
             self._pool.end(self)
 
-    @property
-    def over(self) -> bool:  # type: ignore[override]
-        """See RunningCode."""
-        return self.answered
-
     def enter(self, wait: OpenWait) -> None:
         """A wait of ours begins inside it: meanwhile it does not count against the bound. Any thread."""
         # A task is cancelled, once, as asyncio does it: interrupted as well, it could not await anything in its `finally`.
@@ -229,7 +224,7 @@ class ToolJob(RunningCode):
 
     def answer(self, outcome: Outcome) -> None:
         """Calls `done`, once. What was decided before (stopped, its time up) counts, whatever the code still returned."""
-        self.answered = True
+        self.answered = self.over = True
         if self.verdict == "stopped":
             outcome = Outcome("stopped")
         elif self.verdict == "timeout":

@@ -235,10 +235,9 @@ class ToolPool:
         self._answer_soon(job, Outcome("error", error=error))
 
     def _answer_soon(self, job: ToolJob, outcome: Outcome) -> None:
-        if self.loop.closed:  # for posts; the callers that are left in its last round hear all the same
-            self.loop.call_soon(job.answer, outcome)
-        else:
-            self.loop.post(job.answer, outcome)
+        # Closed is it for posts; the callers that are left in its last round hear all the same.
+        soon = self.loop.call_soon if self.loop.closed else self.loop.post
+        soon(job.answer, outcome)
 
     def _advance(self, line: ToolLine) -> None:
         job = None if line.hung else line.next()

@@ -10,7 +10,6 @@ from .actor import Actor
 from .backoff import Backoff
 from .binding import Binding
 from .carried import Floor, carried
-from .census import Census
 from .child import Child, ChildStatus
 from .clock import Clock, SystemClock, current, install
 from .dead_letters import DeadLetterHook, dead_letters
@@ -35,7 +34,6 @@ __all__ = [
     "ActorRegistry",
     "Backoff",
     "Binding",
-    "Census",
     "Child",
     "ChildStatus",
     "Clock",

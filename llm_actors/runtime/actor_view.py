@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from .in_work import doing
 from .life import Life
 from .loop import Loop
+from .work import work_of
 
 Doing = Literal["idle", "waiting", "working", "dead"]
 
@@ -61,7 +61,7 @@ def inside_of(loop: Loop, now: float, actor: object | None = None) -> Inside | N
     if isinstance(inside, tuple):
         who, envelope = inside
         if isinstance(who, Life) and actor in (None, who):
-            return Inside(doing(who, envelope), max(0.0, now - since))
+            return Inside(work_of(who, envelope), max(0.0, now - since))
     elif inside is not None and actor is None:
         return Inside(inside, max(0.0, now - since))
     return None

@@ -22,7 +22,7 @@ Bury: TypeAlias = Callable[[Any, object, Any, str], object]
 _bury: list[Bury] = []
 
 
-class DeadLetterCount:
+class Tally:
     """A count that any thread adds to."""
 
     __slots__ = ("_lock", "count")

@@ -24,13 +24,13 @@ from .carried import Floor, brought_by, carried
 from .dead_letters import dead_letter
 from .ending import Ending, Mortal, Reason, Watch
 from .future import Future
-from .in_work import Work, doing
 from .loop import Loop, is_background
 from .mailbox import Envelope, Kill, Mailbox, Stop
 from .registry import unregister
 from .reply import answer, answer_error, dead
 from .unit import ActorUnit
 from .unit import waiting as at_work
+from .work import Work, work_of
 
 if TYPE_CHECKING:
     from .office import Office
@@ -105,7 +105,7 @@ class Life(Mortal, pykka.Actor):
             goes_on = self._actor_start() if envelope is None else self._actor_deliver(envelope)
             stalls.inside, now = None, monotonic()
             if now - began > stalls.bound:
-                stalls.took(doing(self, envelope), began, now)
+                stalls.took(work_of(self, envelope), began, now)
             if not goes_on:
                 return
             if now > end:

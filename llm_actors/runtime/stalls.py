@@ -27,6 +27,14 @@ NAMES = 256
 """Names that are remembered; the first ones told are forgotten first."""
 
 
+def checked_bound(bound: float | None) -> float:
+    """The seconds; None: never. Raises ValueError for less than none."""
+    if bound is not None and not bound >= 0:
+        msg = f"stall_bound is in seconds and at least 0, or None, not {bound!r}"
+        raise ValueError(msg)
+    return math.inf if bound is None else bound
+
+
 class Stall(NamedTuple):
     """`what` held the loop for `seconds`. `told`: this one is to be told, for `times` of that name, the longest of which took `longest`."""
 
@@ -149,11 +157,3 @@ class Stepped(Coroutine[Any, Any, Any]):
     def __getattr__(self, name: str) -> Any:
         """Frames, code and name, by which asyncio shows a task: those of the coroutine itself."""
         return getattr(self._coroutine, name)
-
-
-def checked_bound(bound: float | None) -> float:
-    """The seconds; None is for ever. Raises ValueError."""
-    if bound is not None and not bound >= 0:
-        msg = f"stall_bound is in seconds and at least 0, or None, not {bound!r}"
-        raise ValueError(msg)
-    return math.inf if bound is None else bound

@@ -11,7 +11,7 @@ from typing import TypeAlias
 Counts: TypeAlias = dict[str, int]
 
 
-class Tally:
+class Sums:
     """What the places have counted together, those that are gone too. Any thread."""
 
     def __init__(self, names: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Census(Generic[T]):
+class Attendance(Generic[T]):
     """Holds its members weakly. Any thread, a signal's handler too."""
 
     def __init__(self) -> None:

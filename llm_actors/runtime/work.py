@@ -1,4 +1,4 @@
-"""What an actor has in work: a coroutine that runs, and what it is doing, in words for people."""
+"""What an actor is at: the coroutine that runs, and the handler, in words."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Work(NamedTuple):
     since: float
 
 
-def doing(actor: object, envelope: Envelope[Any] | None) -> str:
-    """What an actor does with this mail, or without one at its start."""
+def work_of(actor: object, envelope: Envelope[Any] | None) -> str:
+    """What it does with this mail, or without one at its start, for people."""
     message = envelope.message if envelope is not None else None
     if isinstance(message, ProxyCall | ProxyGetAttr | ProxySetAttr):
         what = ".".join(message.attr_path)
