@@ -44,7 +44,7 @@ class AbandonedCall(msgspec.Struct, frozen=True):
 
 
 class ShutdownReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a shutdown came to.
+    """What a shutdown came to. Any thread.
 
     `finished`: turns that ended by themselves meanwhile, with an answer or an error of their own; `cancelled`: those that were left,
     queued or running, and those that somebody cancelled meanwhile. `callbacks`: of `on_done`, that had suspended and were awaited.

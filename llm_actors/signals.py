@@ -72,7 +72,7 @@ class ShutdownSignals:
         self.report.set(report.get(timeout=0))
 
     def restore(self) -> None:
-        """The signals do again what they did before. Idempotent; the main thread only, as Python has it."""
+        """The signals do again what they did before. Idempotent. Not in any thread: in the main one only, as Python has it."""
         while self._undo:
             self._undo.pop()()
 

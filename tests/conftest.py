@@ -51,7 +51,7 @@ def _nothing_of_the_user(monkeypatch, tmp_path_factory):
     for name in list(os.environ):
         if name.endswith("_API_KEY") or name.startswith(("OPENAI_", "ANTHROPIC_", "LLM_")):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("LLM_ACTORS_HTTP", "httpx")  # the default install; tests of the extra `fast` take it back
+    monkeypatch.setenv("LLM_ACTORS_FAST", "0")  # the default install; tests of the extra `fast` take it back
     # Not made: a test that reads finds nothing, one that writes shows that the library makes it.
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path_factory.getbasetemp() / f"user-{next(_user_paths)}"))
     for name in ("no_proxy", "NO_PROXY"):

@@ -37,9 +37,12 @@ def test_an_example_prints_what_its_docstring_says(path, tmp_path):
 
 def test_there_are_the_examples_of_the_readme():
     assert [path.stem for path in EXAMPLES] == [
+        "agent_tests",
+        "debate",
         "many_conversations",
         "quickstart",
         "structured_output",
+        "team",
         "terminal_chat",
         "tools",
         "web_service",

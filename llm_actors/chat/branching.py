@@ -79,15 +79,16 @@ class Branching(Generic[R]):
     ) -> Self:
         """A new conversation with the same past, in O(1): all that was said until now, or with `at` until right after that response.
 
-        Model, tools, hooks and limits are those of this one unless others are given (`tools=[]`: none); the name is not. `at` is a
-        response of this conversation that has ended, or one of its `responses` (of a round that asked for tools: the calls are open).
-        Raises ValueError for another one.
+        Model, tools, hooks and limits are those of this one unless others are given (`tools=[]`: none); the name is not. Timeout, deadline,
+        budget and group hold for the fork too. `at` is a response of this conversation that has ended, or one of its `responses` (of a
+        round that asked for tools: the calls are open). Raises ValueError for another one.
         """
         given = dict(locals())
         history = settled(self._history) if at is None else self._history_at(at)
         settings = {setting: getattr(self, setting) if given[setting] is None else given[setting] for setting in _KEPT}
         fork = self._made(model or self.model, id=id, name=name, **settings)
         fork._history.head = history.head  # noqa: SLF001 - another one of these
+        fork._share_limits(self)  # noqa: SLF001 - as above
         return fork
 
     def replace(self, source: Iterable[Message] | Branching[Any] | ResponseFacts) -> Change:
@@ -186,6 +187,9 @@ class Branching(Generic[R]):
         raise NotImplementedError
 
     def _as_origin(self) -> Origin:
+        raise NotImplementedError
+
+    def _share_limits(self, other: Branching[R]) -> None:
         raise NotImplementedError
 
 

@@ -26,9 +26,10 @@ PER_TOKEN = 10**6
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What a model costs, in a currency of yours for a million tokens. `cached_input`: None is the price of all input.
+    """What a model costs, in a currency of yours for a million tokens. Any thread.
 
-    Exact to a millionth of the currency per million tokens. Raises ValueError for a negative price.
+    `cached_input`: None is the price of all input. Exact to a millionth of the currency per million tokens.
+    Raises ValueError for a negative price.
     """
 
     input: float
@@ -51,7 +52,7 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """Model calls, tokens and money. A model without a price adds nothing to `cost`."""
+    """Model calls, tokens and money. A model without a price adds nothing to `cost`. Any thread."""
 
     requests: int = 0
     input_tokens: int = 0

@@ -123,6 +123,9 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
     def _as_origin(self) -> Origin:
         return self
 
+    def _share_limits(self, other: Branching[R]) -> None:
+        self.timeout, self.scope = other.timeout, other.scope
+
     def say(self, prompt: Prompt, take: Callable[[PromptMail], object] | None = None) -> R:
         """Sends a prompt that came as a message: `conversation.ref.ask(Prompt("hi"), block=False)` ends up here.
 

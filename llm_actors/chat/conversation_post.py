@@ -37,6 +37,11 @@ class ConversationPost(Post):
         self._actor = seat.actor(self.ref, self._loop)
 
     @property
+    def incarnation(self) -> Any:
+        """See Post."""
+        return self._actor
+
+    @property
     def held(self) -> bool:
         """See Post."""
         return self._actor is not None and not self._actor._actor_gone  # noqa: SLF001 - as a watch sees it

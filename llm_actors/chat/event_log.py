@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import (
     ConversationCrashedError,
+    DeadlockError,
     IncompleteAnswerError,
     LoopClosedError,
     ResponseCancelledError,
@@ -80,6 +81,7 @@ class EventLog(Arrivals):
         "sealed",
         "seconds",
         "started",
+        "steers",
         "subscribers",
         "takes_over",
         "told_to_end",
@@ -113,6 +115,7 @@ class EventLog(Arrivals):
         self.messages: list[Message] = []
         self.history: History | None = None
         self.started = ""
+        self.steers = False
         self.seconds = 0.0
         self.callbacks: list[Callback] = []
         self.subscribers: list[Subscription] = []
@@ -285,13 +288,20 @@ class EventLog(Arrivals):
         for waiters in (self._waiters, self._end_waiters):
             with contextlib.suppress(ValueError):
                 waiters.remove(waiter)
-        if isinstance(error, Exception | GeneratorExit):  # it can't wait here, or was dropped: that only stops reading
+        # A prompt that its sender could never have waited for is not answered behind its back: two conversations would go on asking each
+        # other for ever. One that has begun, or is steered, may be of the very turn that the sender works for.
+        circle = isinstance(error, DeadlockError) and not (self.started or self.steers)
+        if (
+            isinstance(error, Exception | GeneratorExit) and not circle
+        ):  # it can't wait here, or was dropped: it only stops reading
             return
         with _sealing:
             self._inside.pop(waiter, None)
             lonely = not self.wanted
         if lonely and not (self.detached or self.sealed or self.origin is None):
             why = "the only task or thread that waited for this response was cancelled"
+            if circle:
+                why = "the only task or thread that waited for this response could only have waited for itself"
             self.origin.cancel(self, ResponseCancelledError(why), given_up=True)
 
     @property

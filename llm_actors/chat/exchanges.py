@@ -73,7 +73,8 @@ def _last_rounds(
         for place, message in enumerate(exchange)
         if message.role == "assistant" and place and exchange[place - 1].role != "assistant"
     ]
-    if not starts or exchange[starts[0] - 1].role != "user":
+    opening = next((message.role for message in exchange if message.role != "system"), "")
+    if not starts or opening != "user" or exchange[starts[0] - 1].role != "user":
         return [], exchange
     said, total = exchange[: starts[0]], measure(exchange)
     keep = starts[0]

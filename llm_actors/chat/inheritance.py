@@ -34,7 +34,7 @@ def enter_scope(scope: Scope) -> Generator[Scope, None, None]:
     """Has prompts in the `with` block inherit this scope, in place of the one around it; `enter_scope(Scope())` leaves all behind.
 
     For what comes from outside (a tenant, a `traceparent`), and for mail brokers of your own. To add to what holds here:
-    `enter_scope(Scope(tenant="acme").within(current_scope()))`.
+    `enter_scope(Scope(tenant="acme").within(current_scope()))`. Any thread.
     """
     token = carried.set(scope)
     try:

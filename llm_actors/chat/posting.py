@@ -81,6 +81,7 @@ class Posting(Origin, Generic[R]):
         sent.conversation = None if self._single else self
         sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
         log = EventLog(response, sent, self.model, self, chain=sent.said.chain, detached=detached)
+        log.steers = steers
         conversation: Any = self
         scope, sent_at = scope_of(sent.said, conversation, budget)
         mail = PromptMail(

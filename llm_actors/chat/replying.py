@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class AsyncReplying(ResponseFacts):
-    """For AsyncResponse."""
+    """For AsyncResponse. Any thread."""
 
     __slots__ = ()
 
@@ -86,7 +86,7 @@ class AsyncReplying(ResponseFacts):
 
 
 class Replying(ResponseFacts):
-    """For Response."""
+    """For Response. Any thread."""
 
     __slots__ = ()
 

@@ -25,7 +25,7 @@ Moment: TypeAlias = datetime | float
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """`when` in monotonic seconds; `what` it was given as; `owner`: whose it is, empty for the prompt's own."""
+    """`when` in monotonic seconds; `what` it was given as; `owner`: whose it is, empty for the prompt's own. Any thread."""
 
     when: float
     what: str
@@ -43,7 +43,7 @@ class Deadline(msgspec.Struct, frozen=True):
 class Scope(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """See the head of this file. `priority`: None is 0, more goes first. `trace`: such as W3C `traceparent` and `baggage`.
 
-    `sender`: the turn that a prompt was sent from, and which of its tool calls; None outside of all turns.
+    `sender`: the turn that a prompt was sent from, and which of its tool calls; None outside of all turns. Any thread.
     """
 
     deadline: Deadline | None = None

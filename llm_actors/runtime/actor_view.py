@@ -6,13 +6,21 @@ from typing import Any, Literal, NamedTuple
 
 from .life import Life
 from .loop import Loop
+from .office import Office
+from .roster import Charge
+from .supervisor import Supervisor
+from .threading_actor import ThreadingActor
 from .work import work_of
 
-Doing = Literal["idle", "waiting", "working", "dead"]
+Doing = Literal["idle", "waiting", "working", "restarting", "dead"]
 
 
 class ActorView(NamedTuple):
-    """An actor: `doing` what, for `seconds`; None when it does nothing. `mailbox`: messages that wait. `children`: of a supervisor."""
+    """An actor: `doing` what, for `seconds`; None when it does nothing. `mailbox`: messages that wait. `children`: of a supervisor.
+
+    `child`: its id there, and `restarts` so far; `restarting`: nobody is there for now, and its mail waits. What an actor in a thread is
+    doing is not known beyond whether it works.
+    """
 
     name: str
     urn: str
@@ -21,10 +29,15 @@ class ActorView(NamedTuple):
     seconds: float | None
     mailbox: int
     children: tuple[ActorView, ...] = ()
+    child: str | None = None
+    restarts: int = 0
 
     def __str__(self) -> str:
-        what = f": {self.doing}, for {self.seconds:.1f} s" if self.doing is not None else ""
-        lines = [f"actor {self.name} ({self.urn}), {self.state}, {self.mailbox} in its mailbox{what}"]
+        what = f": {self.doing}" if self.doing is not None else ""
+        what += f", for {self.seconds:.1f} s" if self.seconds is not None else ""
+        who = f"{self.child}: " if self.child is not None else ""
+        often = f", restarted {self.restarts} times" if self.restarts else ""
+        lines = [f"{who}actor {self.name} ({self.urn}), {self.state}{often}, {self.mailbox} in its mailbox{what}"]
         lines += ["  " + line for child in self.children for line in str(child).split("\n")]
         return "\n".join(lines)
 
@@ -51,8 +64,36 @@ def view_of(actor: Any, now: float, children: tuple[ActorView, ...] = ()) -> Act
 
 
 def residents_of(loop: Loop, now: float) -> tuple[ActorView, ...]:
-    """The registered actors that live on a loop, in the order of their start. Any thread."""
-    return tuple([view_of(actor, now) for actor in list(loop.residents)])
+    """The registered actors that live on a loop, in the order of their start; supervised ones below their supervisors. Any thread."""
+    actors = list(loop.residents)
+    bosses = [actor for actor in actors if isinstance(actor, Supervisor)]
+    below = {id(charge.post.incarnation) for boss in bosses for charge in boss._roster.charges}
+    return tuple([_view(actor, now) for actor in actors if id(actor) not in below])
+
+
+def _view(actor: Any, now: float) -> ActorView:
+    children = [_child(actor, charge, now) for charge in actor._roster.charges] if isinstance(actor, Supervisor) else []
+    return view_of(actor, now, tuple(children))
+
+
+def _child(boss: Supervisor, charge: Charge, now: float) -> ActorView:
+    post, child, actor = charge.post, charge.child.id, charge.post.incarnation
+    ward = boss._supervision.wards.get(child)
+    restarts = max(0, ward.restarts) if ward is not None else 0
+    if actor is None or not post.held:
+        mailbox = post.backlog if isinstance(post, Office) else 0
+        name, urn = (post.actor_class.__qualname__, post.actor_urn) if isinstance(post, Office) else (str(post.ref), "")
+        return ActorView(name, urn, "restarting", None, None, mailbox, (), child, restarts)
+    view = _in_thread(actor) if isinstance(actor, ThreadingActor) else _view(actor, now)
+    return view._replace(child=child, restarts=restarts)
+
+
+def _in_thread(actor: ThreadingActor) -> ActorView:
+    inbox = actor.actor_inbox
+    work = inbox.in_work
+    state: Doing = "working" if work is not None else "waiting" if len(inbox) else "idle"
+    what = work_of(actor, work) if work is not None else None
+    return ActorView(type(actor).__qualname__, actor.actor_urn, state, what, None, len(inbox))
 
 
 def inside_of(loop: Loop, now: float, actor: object | None = None) -> Inside | None:

@@ -10,7 +10,7 @@ class Backoff:
     """The first restart follows at once, the next after `first` seconds, then `factor` times as many each, at most `cap`.
 
     `jitter`: the share of a wait that chance may take off it, so that many which failed together do not come back together. A child
-    that did not fail for `quiet` seconds begins anew. Raises ValueError.
+    that did not fail for `quiet` seconds begins anew. Any thread; raises ValueError.
     """
 
     first: float = 0.1

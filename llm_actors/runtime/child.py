@@ -16,7 +16,7 @@ GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """OTP's child specification. Raises TypeError and ValueError for what is none.
+    """OTP's child specification. Any thread; raises TypeError and ValueError for what is none.
 
     `start`: the class of the actor, its arguments and keyword arguments; the last two may be left out. `restart`: `permanent` (always),
     `transient` (when it failed or was killed), `temporary` (never). `shutdown`: seconds to stop in, then it is killed; 0: killed at once,

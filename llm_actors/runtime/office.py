@@ -184,6 +184,11 @@ class Office(Mortal, Post):
         raise NotImplementedError
 
     @property
+    def incarnation(self) -> Any:
+        """See Post."""
+        return self.holder
+
+    @property
     def held(self) -> bool:
         """See Post."""
         return self.holder is not None and not self.holder._actor_gone

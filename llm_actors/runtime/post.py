@@ -18,6 +18,11 @@ class Post:
         raise NotImplementedError
 
     @property
+    def incarnation(self) -> Any:
+        """The actor that is there, or was last; None where there was none. Any thread."""
+        raise NotImplementedError
+
+    @property
     def held(self) -> bool:
         """Whether there is an incarnation that has not ended. Any thread."""
         raise NotImplementedError

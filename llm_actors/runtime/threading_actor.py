@@ -29,7 +29,7 @@ logger = logging.getLogger("llm_actors.runtime")
 class ThreadInbox:
     """First in, first out, until it is closed: what comes then is answered at once. Any thread."""
 
-    __slots__ = ("_actor_unit", "_lock", "_queue", "closed", "floor")
+    __slots__ = ("_actor_unit", "_lock", "_queue", "closed", "floor", "in_work")
 
     def __init__(self) -> None:
         self.floor: Floor | None = None
@@ -37,6 +37,13 @@ class ThreadInbox:
         self._lock = threading.RLock()  # reentrant: a finalizer may send mail while its own thread is inside
         self._actor_unit: ActorUnit | None = None
         self.closed = False
+        self.in_work: Envelope[Any] | None = None  # what was taken out last, until the next is asked for
+
+    def __len__(self) -> int:
+        return self._queue.qsize()
+
+    def __bool__(self) -> bool:
+        return True
 
     def put(self, envelope: Envelope[Any]) -> None:
         """Takes mail. Once closed it is answered with ActorDeadError, or without an asker raises it."""
@@ -69,7 +76,8 @@ class ThreadInbox:
     def get(self) -> Envelope[Any]:
         """The next one; blocks. What it carries is in place in this thread, which is the actor's own, until the one after it."""
         carried.set(None)
-        envelope = self._queue.get()
+        self.in_work = None
+        envelope = self.in_work = self._queue.get()
         carried.set(brought_by(envelope, self.floor))
         return envelope
 

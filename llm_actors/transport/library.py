@@ -25,8 +25,8 @@ _loading: dict[int, Future[None]] = {}  # by the number of the process: a forked
 
 
 def uses_fast() -> bool:
-    """Whether clients that are made now use the extra `fast`: where it is installed, but for `LLM_ACTORS_HTTP=httpx` in the environment."""
-    return os.environ.get("LLM_ACTORS_HTTP", "") != "httpx" and fast.installed()
+    """Whether clients that are made now use the extra `fast`: where it is installed, unless the environment has LLM_ACTORS_FAST=0."""
+    return os.environ.get("LLM_ACTORS_FAST") != "0" and fast.installed()
 
 
 @functools.cache

@@ -41,7 +41,10 @@ def test_a_tool_that_prompts_its_own_conversation_and_waits(dress):
         chain = f"conversation {conversation.id} (in on)"
         assert answer.endswith(f"{chain} -> {chain}")
         assert await text(conversation.prompt("next")) == "heard next"
-        assert [part.text for part in conversation.messages() if part.role == "user"] == ["call on", "hi", "next"]
+        assert [part.text for part in conversation.messages() if part.role == "user"] == [
+            "call on",
+            "next",
+        ]  # nobody can wait for "hi": it is given up
 
     run(main())
 
@@ -90,6 +93,9 @@ def test_a_circle_that_closes_when_turns_ask_each_other_in_turn(dress):
         answer = await text(made[0].chain("call b"))
         assert answer.startswith("b=a=Error")
         assert deadlocks(answer) == 1
+        # The prompt that nobody can wait for is given up: else the two would go on asking each other.
+        assert [one.waiting for one in made] == [0, 0]
+        assert len(made[1].messages()) == 4
 
     run(main())
 

@@ -66,7 +66,7 @@ def test_a_clean_end_waits_for_turns_and_tasks_and_closes_what_was_the_groups():
         assert task.result() == 7
         assert told == ["task"]
         assert model.running == 0
-        with pytest.raises(llm.ActorError, match="closed"):
+        with pytest.raises(llm.GroupEndedError, match="has ended"):
             conversation.prompt("more")
         assert carried.get() is None
 
@@ -568,6 +568,25 @@ def test_turns_tools_and_actors_of_a_group_inherit_tenant_priority_and_trace():
     assert started == [("g", None), ("h", None)]
     ended = [(record.group, record.requests, record.error) for record in seen if isinstance(record, GroupEnded)]
     assert ended == [("g", 1, None), ("h", 1, None)]
+
+
+def test_a_fork_is_under_what_the_conversation_is_under():
+    async def main():
+        model = Says("a")
+        async with llm.Group() as group:
+            conversation = group.conversation(model, budget=llm.Budget(requests=2), timeout=30)
+            fork = conversation.fork()
+            await conversation.prompt("one")
+            with llm.enter_scope(llm.Scope()):
+                await fork.prompt("two")
+                with pytest.raises(llm.BudgetExceeded):
+                    await fork.prompt("three")
+        assert fork.timeout == 30
+        assert group.spent.requests == 2
+        with pytest.raises(llm.GroupEndedError):
+            fork.prompt("four")
+
+    run(main())
 
 
 def test_a_conversation_of_a_group_is_under_it_also_when_somebody_else_prompts():

@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 
 import pytest
 
 from llm_actors.testing import Answer, Gate, Send, Speak, Stall, chunk, head, reply
 from tests.command.terminal import COMMAND, CTRL_C, CTRL_D, Terminal
+from tests.extras.processes import Watched, children
 
 PROMPT = "> "
 TOOLS = """
@@ -305,7 +305,7 @@ def test_the_embedded_model_streams_in_a_chat_and_outlives_a_ctrl_c(gguf):
         terminal.expect("[cancelled]\n> ", 30)
         terminal.type("Say hello.")
         assert len(terminal.expect("\n> ", 60)) > len("Say hello.\n")
+        (engine,) = map(Watched, children(terminal.process.pid))
         terminal.press(CTRL_D)
-        assert terminal.status(20) == 0
-    engines = subprocess.run(["ps", "-A", "-o", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    assert str(terminal.process.pid) not in [line.split()[1] for line in engines.splitlines()[1:]]
+        assert terminal.status() == 0
+    assert engine.gone(within=5)

@@ -50,6 +50,13 @@ class Watched:
         return ended
 
 
+def children(pid):
+    """The numbers of the processes that it started. From /proc: a small system has no `ps`."""
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+
+
 def alive(pid):
     """Neither gone nor waiting to be reaped by somebody else."""
     try:

@@ -42,6 +42,7 @@ class Prompt(Chosen, frozen=True, kw_only=True):
     detached: bool = False
     callback: str = ""
     then: str = ""
+    budget: int | None = None
 
     @classmethod
     def draw(cls, random: Random, talk: int, tools: list[str]) -> Self:
@@ -53,10 +54,12 @@ class Prompt(Chosen, frozen=True, kw_only=True):
             detached=random.random() < 0.1,
             callback=random.choice(("", "", "", "plain", "async", "raises", "reads")),
             then=random.choice(("", "", "text", "text", "iterate", "events", "leave", "impatient")),
+            budget=random.choice((1, 2)) if random.random() < 0.08 else None,
         )
 
     async def perform(self, world: World, hands: Hands) -> None:
-        seen = world.send(hands, self.talk, self.answer, chain=self.chain, timeout=self.timeout, detached=self.detached)
+        more: Any = {"chain": self.chain, "timeout": self.timeout, "detached": self.detached, "budget": self.budget}
+        seen = world.send(hands, self.talk, self.answer, **more)
         if seen is not None:
             if self.callback:
                 await world.call_back(hands, seen, self.callback)
@@ -198,6 +201,66 @@ class Fail(Chosen, frozen=True, kw_only=True):
         world.fail(self.talk, self.how)
 
 
+class Fork(Chosen, frozen=True, kw_only=True):
+    """Makes a fork of a conversation and asks it something."""
+
+    answer: Answer = Answer()
+    chain: bool = False
+
+    @classmethod
+    def draw(cls, random: Random, talk: int, tools: list[str]) -> Self:
+        return cls(talk=talk, answer=draw_answer(random, tools), chain=bool(tools))
+
+    async def perform(self, world: World, hands: Hands) -> None:
+        fork = world.fork(self.talk)
+        seen = world.send(hands, fork.number, self.answer, chain=self.chain)
+        if seen is not None:
+            await world.read(hands, seen, "text")
+
+
+class Merge(Chosen, frozen=True, kw_only=True):
+    """Puts what the forks of a conversation have said behind what was said in it."""
+
+    async def perform(self, world: World, hands: Hands) -> None:
+        await world.merge(hands, self.talk)
+
+
+class Grouped(Chosen, frozen=True, kw_only=True):
+    """Sends prompts in a group, and leaves its block, by itself or by an exception: all of them have ended then."""
+
+    prompts: tuple[Prompt, ...] = ()
+    timeout: float | None = None
+    budget: int | None = None
+    raises: bool = False
+
+    @classmethod
+    def draw(cls, random: Random, talk: int, tools: list[str]) -> Self:
+        prompts = tuple(Prompt.draw(random, talk, tools) for _ in range(random.choice((1, 2, 3))))
+        return cls(
+            talk=talk,
+            prompts=prompts,
+            timeout=random.choice((None, None, 0.5, 2.0)),
+            budget=random.choice((None, None, 1, 3)),
+            raises=random.random() < 0.25,
+        )
+
+    async def perform(self, world: World, hands: Hands) -> None:
+        await world.group(hands, self)
+
+
+class Shutdown(Chosen, frozen=True, kw_only=True):
+    """Shuts the system down."""
+
+    drain: float = 0.0
+
+    @classmethod
+    def draw(cls, random: Random, talk: int, tools: list[str]) -> Self:
+        return cls(talk=talk, drain=random.choice((0.0, 0.1, 1.0, 5.0)))
+
+    async def perform(self, world: World, hands: Hands) -> None:
+        await world.shut_down(hands, self.drain)
+
+
 class Rest(Chosen, frozen=True, kw_only=True):
     """Does nothing for a while."""
 
@@ -212,7 +275,22 @@ class Rest(Chosen, frozen=True, kw_only=True):
 
 
 Action: TypeAlias = (
-    Prompt | Ask | Steer | Resume | Read | Subscribe | CallBack | Cancel | CancelAll | Close | Fail | Rest
+    Prompt
+    | Ask
+    | Steer
+    | Resume
+    | Read
+    | Subscribe
+    | CallBack
+    | Cancel
+    | CancelAll
+    | Close
+    | Fail
+    | Fork
+    | Merge
+    | Grouped
+    | Shutdown
+    | Rest
 )
 
 ACTIONS: tuple[tuple[type[Any], int], ...] = (
@@ -227,6 +305,10 @@ ACTIONS: tuple[tuple[type[Any], int], ...] = (
     (CancelAll, 2),
     (Close, 1),
     (Fail, 4),
+    (Fork, 3),
+    (Merge, 2),
+    (Grouped, 4),
+    (Shutdown, 1),
     (Rest, 6),
 )
 """How often each is drawn."""

@@ -19,10 +19,12 @@ def is_excused(world: World, seen: Seen, error: BaseException | None) -> bool:
     talking, ends = seen.talking, world.program.ends is not None
     talk = talking.talk
     mates = [other.answer for other in talking.sent]  # the answer to what was steered in or joined is its own too
-    due = [other for other in talking.sent if other.timeout is not None]
+    due = [*talking.due, *(one.sent_at + one.timeout for one in talking.sent if one.timeout is not None)]
     reasons: dict[type[BaseException], bool] = {
+        llm.BudgetExceeded: any(other.budget is not None for other in talking.sent),
+        llm.SystemShutdownError: talking.cancels,
         llm.ResponseCancelledError: talking.cancels or talk.when_busy == "replace" or ends,
-        llm.DeadlineExceededError: any(seen.count.sealed_at >= one.sent_at + (one.timeout or 0) for one in due),
+        llm.DeadlineExceededError: any(seen.count.sealed_at >= when for when in due),
         llm.LoopClosedError: ends or talking.crashes,
         llm.ConversationCrashedError: talking.crashes,
         ActorDeadError: talking.crashes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import llm_actors as llm
@@ -29,6 +29,8 @@ class Hands(Protocol):
     async def close(self, conversation: Any) -> None: ...
 
     async def answer(self, future: Any) -> Any: ...
+
+    async def group(self, group: Any, block: Callable[[], Coroutine[Any, Any, None]]) -> None: ...
 
 
 class AsyncHands:
@@ -62,6 +64,10 @@ class AsyncHands:
     async def answer(self, future):
         return await future
 
+    async def group(self, group, block):
+        async with group:
+            await block()
+
 
 class SyncHands:
     """In a thread: nothing of it ever suspends."""
@@ -92,6 +98,10 @@ class SyncHands:
 
     async def answer(self, future):
         return future.get()
+
+    async def group(self, group, block):
+        with group:
+            await block()
 
 
 def drive(coroutine: Coroutine[Any, Any, Any]) -> Any:

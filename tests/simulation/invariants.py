@@ -30,7 +30,7 @@ def check_turn(world: World) -> None:
     if world.failure is not None:
         raise world.failure
     for talking in world.talks:
-        head = talking.conversation._history._head
+        head = talking.conversation._history.head
         if head is not talking.head:
             talking.head = head
             check_history(world, talking)
@@ -56,7 +56,8 @@ def check_history(world: World, talking: Talking) -> None:
             }
         elif isinstance(entry, Returned):
             call = entry.part.tool_call_id
-            if call in returned or call not in called:
+            # A fork may have given up a call that the conversation has had run; merged, both results are kept, and one is shown.
+            if (call in returned and not talking.merged) or call not in called:
                 world.broken("C2", f"the result of {call} was kept twice, or without its call, in {talking}")
             returned.add(call)
             if "late result" in entry.part.output:
@@ -101,6 +102,11 @@ def check_request(world: World, seen: Seen, messages: list[Any]) -> None:
     said = {name for message in messages if message.role == "assistant" for name, _ in END.findall(message.text)}
     if asked.count(seen.name) != 1:
         world.broken("C1", f"the request for {seen} has its prompt {asked.count(seen.name)} times")
+    strange = {name for name in asked if name in world.by_name and world.by_name[name].talking is not seen.talking}
+    if strange - seen.talking.others:
+        world.broken("C1", f"the request for {seen} has prompts of other conversations: {sorted(strange)}")
+    if seen.talking.past - set(asked) and not seen.talking.talk.compacts and not seen.talking.merged:
+        world.broken("C1", f"the request for {seen} does not have its past: {sorted(seen.talking.past - set(asked))}")
     if seen.sealed or seen.kind == "steer":
         return
     for other in seen.talking.sent:
@@ -108,6 +114,8 @@ def check_request(world: World, seen: Seen, messages: list[Any]) -> None:
             continue
         if not other.sealed and other.name not in asked:
             world.broken("C1", f"{seen} is answered before {other}, which was sent before it")
+        if seen.talking.talk.compacts or seen.talking.merged:
+            continue
         if other.sealed and other.error is None and (other.name not in asked or not _answer_in(other, said)):
             world.broken("C1", f"the request for {seen} does not have {other}, which was answered before it")
 
@@ -139,9 +147,9 @@ def check_order(world: World, conversation: str, responses: list[str]) -> None:
 
 def check_start(world: World, call: str, *, again: bool) -> None:
     """T2, T3: each call is run once, no more at a time than the bound; C5: none of a turn that was cancelled."""
-    if world.ran[call] > 1 and not again:
-        world.broken("T2", f"the call {call} was run {world.ran[call]} times")
     seen = world.by_name[call.split(".", 1)[0]]
+    if world.ran[call] > 1 and not again and not seen.talking.forks and not seen.talking.others:
+        world.broken("T2", f"the call {call} was run {world.ran[call]} times")
     if seen.silent is not None and not _goes_on(seen):
         world.broken("C5", f"the call {call} of {seen} began after its cancel had returned")
     jobs = [job for job in world.running.values() if job is not None and not job.told]
@@ -186,6 +194,8 @@ def _check_response(world: World, seen: Seen) -> None:
     last = seen.log.records[-1].stop_reason if seen.log.records else None
     if error is None and last != "length" and not END.search(text[-40:]):
         world.broken("C3", f"{seen} was handed out as complete, and is not: {text!r}")
+    if seen.budget is not None and len(seen.log.records) > seen.budget:
+        world.broken("budget", f"{seen} made {len(seen.log.records)} model calls, its budget was {seen.budget}")
     if len(seen.log.records) > world.program.chain_limit:
         world.broken("C6", f"{seen} made {len(seen.log.records)} model calls, the limit is {world.program.chain_limit}")
     if seen.timeout is not None and seen.count.queued_at is not None:
@@ -264,7 +274,8 @@ def _check_talk(world: World, talking: Talking) -> None:
     ]
     for seen in talking.sent:
         count = asked.count(seen.name)
-        if count > 1 or (count == 0 and seen.sealed and seen.error is None and seen.kind != "resume"):
+        gone = talking.talk.compacts or talking.merged
+        if count > 1 or (count == 0 and not gone and seen.sealed and seen.error is None and seen.kind != "resume"):
             world.broken("C1", f"the prompt of {seen} is {count} times in the history; it ended with {seen.error!r}")
 
 

@@ -24,6 +24,7 @@ class Talk(msgspec.Struct, frozen=True, omit_defaults=True):
     tools: tuple[str, ...] = ()
     before_call: str = ""
     after_call: str = ""
+    compacts: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -92,6 +93,7 @@ def _draw_talk(random: Random) -> Talk:
         tools=tools,
         before_call=random.choice(HOOKS) if tools else "",
         after_call=random.choice(HOOKS[:-1]) if tools else "",
+        compacts=random.random() < 0.1,
     )
 
 

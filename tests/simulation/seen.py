@@ -38,6 +38,14 @@ class Talking:
         self.cancels = self.crashes = False
         """Whether somebody has cancelled something of it, or made it fail."""
         self.head: Any = None
+        self.due: list[float] = []
+        """When deadlines of groups that its prompts were sent in had come."""
+        self.past: set[str] = set()
+        """Names of prompts whose answers it began with: it is a fork."""
+        self.others: set[str] = set()
+        """Names of prompts of other conversations that may be in its history."""
+        self.forks: list[Talking] = []
+        self.merged = False
         self.started: list[Seen] = []
 
     def unposted(self) -> list[Seen]:
@@ -72,6 +80,7 @@ class Seen:
         self.kind = kind
         self.sent_at = sent_at
         self.timeout = timeout
+        self.budget: int | None = None
         self.told = False
         """It was sent as a message to the actor."""
         self.log: Any = None
@@ -95,7 +104,7 @@ class Seen:
 
     def entries(self) -> int:
         """How many entries of its history are its own."""
-        link, count = self.talking.conversation._history._head, 0
+        link, count = self.talking.conversation._history.head, 0
         while link is not None:
             count += link.entry.turn == self.log.id
             link = link.before

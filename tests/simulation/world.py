@@ -25,9 +25,12 @@ from .subscriber import Subscriber
 from .tools import tools_of
 
 if TYPE_CHECKING:
+    from .actions import Grouped
     from .hands import Hands
     from .program import Program
 
+COMPACT_AT = 40
+"""Tokens above which the history of a conversation that compacts is made shorter: a few exchanges."""
 EXPECTED = (llm.LLMError, ActorDeadError)
 """What users of a program meet, and bear."""
 
@@ -47,6 +50,7 @@ class World:
         self.running: dict[str, Any] = {}
         self.on_loop: set[str] = set()
         self.subscribers: list[Subscriber] = []
+        self.shut = False
         self.failure: Broken | None = None
         self.counts: dict[str, Count] = {}
         self._inner: dict[str, Any] = {}
@@ -77,6 +81,8 @@ class World:
                 before_call=hooks.before(talk.before_call),
                 after_call=hooks.after(talk.after_call),
                 when_busy=talk.when_busy,
+                compaction=llm.DropOldest() if talk.compacts else None,
+                compact_at=COMPACT_AT if talk.compacts else None,
             )
             self.talks.append(Talking(number, talk, conversation))
 
@@ -98,22 +104,25 @@ class World:
         chain: bool,
         timeout: float | None = None,
         detached: bool = False,
+        budget: int | None = None,
     ) -> Seen | None:
         """Sends a prompt; None when it is not taken."""
-        talking = self.talks[talk]
+        talking = self.talks[talk % len(self.talks)]
         seen = self._new(talking, answer, "chain" if chain else "prompt", timeout)
         more: dict[str, Any] = {"timeout": timeout, "detached": detached}
+        if budget is not None:
+            seen.budget, more["budget"] = budget, llm.Budget(requests=budget)
         ask = talking.conversation.chain if chain else partial(talking.conversation.prompt, tools=None)
         return self._taken(seen, lambda: ask(seen.name if answer is not None else None, **more))
 
     def steer(self, hands: Hands, talk: int, answer: Answer) -> Seen | None:
         """Steers; None when it is not taken."""
-        seen = self._new(self.talks[talk], answer, "steer", None)
+        seen = self._new(self.talks[talk % len(self.talks)], answer, "steer", None)
         return self._taken(seen, lambda: seen.talking.conversation.steer(seen.name))
 
     async def ask(self, hands: Hands, talk: int, answer: Answer) -> None:
         """Sends a prompt as a message and waits until it is taken."""
-        seen = self._new(self.talks[talk], answer, "prompt", None)
+        seen = self._new(self.talks[talk % len(self.talks)], answer, "prompt", None)
         seen.told = True
         try:
             future = seen.talking.conversation.ref.ask(Prompt(seen.name), block=False)
@@ -156,6 +165,10 @@ class World:
         )
         if isinstance(error, llm.ConversationBusyError) and not busy:
             self.broken("C1", f"{seen.name} was refused as busy, and nothing is under way")
+
+    def talking(self, number: int) -> Talking:
+        """A conversation by its number: forks come behind those that the program begins with."""
+        return self.talks[number % len(self.talks)]
 
     def response(self, number: int) -> Seen | None:
         """A response by its number."""
@@ -235,21 +248,88 @@ class World:
 
     def cancel_all(self, talk: int) -> None:
         """Cancels a conversation."""
-        self.talks[talk].cancels = True
-        self.talks[talk].conversation.cancel()
+        self.talks[talk % len(self.talks)].cancels = True
+        self.talks[talk % len(self.talks)].conversation.cancel()
 
     async def close(self, hands: Hands, talk: int) -> None:
         """Closes it; from its return on nothing may come of it."""
-        talking = self.talks[talk]
+        talking = self.talks[talk % len(self.talks)]
         talking.cancels = True
         open_ones = [seen for seen in talking.sent if not seen.sealed]
         await hands.close(talking.conversation)
         for seen in open_ones:
             seen.silence(self)
 
+    def fork(self, talk: int) -> Talking:
+        """A fork of a conversation: a conversation like any other from here on."""
+        parent = self.talking(talk)
+        fork = Talking(len(self.talks), parent.talk, parent.conversation.fork())
+        answered = {
+            seen.name for seen in parent.sent if seen.sealed and seen.error is None and seen.kind in ("prompt", "chain")
+        }
+        fork.past = parent.past | answered
+        fork.others = parent.others | {seen.name for seen in parent.sent}
+        parent.forks.append(fork)
+        self.talks.append(fork)
+        return fork
+
+    async def merge(self, hands: Hands, talk: int) -> None:
+        """Merges the forks of a conversation into it."""
+        talking = self.talking(talk)
+        if not talking.forks:
+            return
+        talking.merged = True
+        for fork in talking.forks:
+            talking.others |= fork.others | {seen.name for seen in fork.sent}
+        try:
+            change = talking.conversation.merge(*(fork.conversation for fork in talking.forks))
+            await hands.answer(change)
+        except (*EXPECTED, ValueError):
+            return
+
+    async def group(self, hands: Hands, grouped: Grouped) -> None:
+        """Runs a group; from its end on nothing of it may run."""
+        talking, sent = self.talking(grouped.talk), []
+        budget = llm.Budget(requests=grouped.budget) if grouped.budget is not None else None
+        if grouped.timeout is not None:
+            talking.due.append(self.now + grouped.timeout)
+        talking.cancels = talking.cancels or grouped.raises
+
+        async def block() -> None:
+            for prompt in grouped.prompts:
+                more: Any = {"chain": prompt.chain, "timeout": prompt.timeout}
+                seen = self.send(hands, grouped.talk, prompt.answer, **more)
+                if seen is not None:
+                    seen.budget = grouped.budget
+                    sent.append(seen)
+            if grouped.raises:
+                raise llm.LLMError("it leaves")
+
+        try:
+            await hands.group(llm.Group(timeout=grouped.timeout, budget=budget), block)
+        except (*EXPECTED, ExceptionGroup):
+            pass
+        for seen in sent:
+            if not seen.released:
+                self.broken("group", f"{seen} has not ended, and its group has")
+        if budget is not None and budget.spent.requests > (grouped.budget or 0):
+            self.broken("budget", f"{budget.spent.requests} calls were made, the group's budget was {grouped.budget}")
+
+    async def shut_down(self, hands: Hands, drain: float) -> None:
+        """Shuts the system down; from its end on nothing runs."""
+        for talking in self.talks:
+            talking.cancels = True
+        report = await hands.answer(self.simulation.system.shutdown(drain))
+        self.shut = True
+        if report.silent:
+            self.broken("S1", f"the shutdown left loops that did not answer: {report}")
+        for seen in self.seen:
+            if not seen.released and seen not in seen.talking.unposted():
+                self.broken("S1", f"{seen} has not ended, and its system has")
+
     def fail(self, talk: int, how: str) -> None:
         """The conversation's actor fails."""
-        talking = self.talks[talk]
+        talking = self.talks[talk % len(self.talks)]
         actor = talking.conversation._seat._actor.value
         if actor is None:
             return
@@ -272,6 +352,8 @@ class World:
 
     def called(self, name: str, number: int, messages: list[Any]) -> Round:
         """A model is called for this prompt, with these messages; gives what it is to say."""
+        if self.shut:
+            self.broken("S1", f"a model was called for {name} after the shutdown")
         from .invariants import check_request
 
         seen = self.by_name.get(name)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import llm_actors as llm
+from llm_actors.runtime import future
 
 from .played import AsyncPlayed, Played, call, longest_stall, outputs, played, run, wired
 
@@ -187,7 +188,9 @@ def test_w09_after_a_deadline_in_sync_code_the_next_prompt_is_taken(server):
     _each_call_has_one_result(server)
 
 
-def test_w11_an_async_tool_works_with_a_sync_model_inside_a_running_loop():
+def test_w11_an_async_tool_works_with_a_sync_model_inside_a_running_loop(monkeypatch):
+    monkeypatch.setattr(future, "_warned", False)  # it comes once in a process
+
     async def shout(text: str) -> str:
         await asyncio.sleep(0)
         return text.upper()
