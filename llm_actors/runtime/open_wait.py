@@ -58,13 +58,13 @@ class Sleeper(Protocol):
 class OpenWait:
     """One wait: a `wait_graph.Node`. `begin()` and `end()` where it waits, the rest in any thread."""
 
-    __slots__ = ("_future", "_own", "_sleeper", "_state", "_task", "_timer", "_units", "error", "interrupt")
+    __slots__ = ("_future", "_own", "_sleeper", "_state", "_task", "_timer", "error", "interrupt", "units")
     either = False
 
     def __init__(self, future: Future[Any], sleeper: Sleeper, units: Sequence[Unit], task: Any, *, own: bool) -> None:
         self._future = future
         self._sleeper = sleeper
-        self._units = units
+        self.units = units
         self._task = task
         self._own = own
         self._state = 0  # 1: in the graph; 2: its unit has been told, too
@@ -96,13 +96,13 @@ class OpenWait:
         """Enters the graph. Raises DeadlockError when that closes a circle; then `end()` is to be called all the same."""
         with _lock:
             self._state = 1
-            for unit in self._units:
+            for unit in self.units:
                 unit.opened(self)
             error = self._found() if self._future._blockers() else None
         if error is not None:
             raise error
         self._state = 2
-        for unit in self._units:
+        for unit in self.units:
             unit.enter(self)
         if self._task is not None and not self._own and self._future.traced:
             self._timer = self._task.get_loop().call_soon(self._look_again, FIRST_LOOK, LOOKS)
@@ -112,7 +112,7 @@ class OpenWait:
         state, self._state = self._state, 0
         if self._timer is not None:
             self._timer.cancel()
-        for unit in self._units if state else ():
+        for unit in self.units if state else ():
             unit.closed(self)
             if state > 1:
                 unit.exit(self)

@@ -35,9 +35,8 @@ class Reply(Future[Any]):
         self._inbox = inbox
 
     def _blockers(self) -> Sequence[Node]:
-        unit = getattr(
-            self._inbox or self._asked, "_actor_unit", None
-        )  # what it works on now has to end, be it this message or one before
+        # What the actor works on now has to end, be it this message or one before.
+        unit = getattr(self._inbox or self._asked, "_actor_unit", None)
         blockers = super()._blockers()
         return blockers if unit is None else (unit, *blockers)
 

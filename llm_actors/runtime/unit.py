@@ -96,7 +96,8 @@ class BlockedLoop(Unit):
 
     def label(self) -> str:
         """See wait_graph.Node."""
-        return "an event loop that is blocked"
+        by = [name for wait in tuple(self._open) for unit in wait.units if unit is not self and (name := unit.label())]
+        return f"an event loop that is blocked{f' by {by[0]}' if by else ''}"
 
 
 waiting: ContextVar[Unit | None] = ContextVar("llm_actors_waiting", default=None)

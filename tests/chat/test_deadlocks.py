@@ -466,6 +466,7 @@ def test_a_prompt_that_replaces_its_own_turn_is_told_of_the_cancel_and_not_of_a_
     async def main():
         made: list[Any] = []
         seen: list[Any] = []
+        told = threading.Event()
 
         def wait():
             made.append(made[0].prompt("instead", detached=True))
@@ -476,6 +477,7 @@ def test_a_prompt_that_replaces_its_own_turn_is_told_of_the_cancel_and_not_of_a_
                 return await wait().text()
             except BaseException as error:
                 seen.append(type(error).__name__)
+                told.set()
                 raise
 
         def plain() -> str:
@@ -483,6 +485,7 @@ def test_a_prompt_that_replaces_its_own_turn_is_told_of_the_cancel_and_not_of_a_
                 return wait().text()
             except BaseException as error:
                 seen.append(type(error).__name__)
+                told.set()
                 raise
 
         on = llm.Tool.function(native if dress == "async" else plain, name="on")
@@ -490,6 +493,7 @@ def test_a_prompt_that_replaces_its_own_turn_is_told_of_the_cancel_and_not_of_a_
         with pytest.raises(llm.ResponseCancelledError, match="replaced"):
             await text(made[0].chain("call on"))
         assert await text(made[1]) == "heard instead"
+        assert await asyncio.to_thread(told.wait, WAIT)
         assert seen == ["CancelledError"]
 
     run(main())

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_actors.runtime.wait_graph import chain_of, circle
@@ -142,7 +142,7 @@ def leads_back(start, stuck):
     return False
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs())
 def test_circles_are_found_exactly_where_trying_every_set_of_nodes_finds_them(nodes):
     stuck = stuck_by_trial(nodes)
