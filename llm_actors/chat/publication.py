@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.messages import Answer, Item
+from llm_actors.runtime.carried import carrying
 
 from .subscription import Subscription
 
@@ -36,4 +37,5 @@ class Publication(Subscription):
         speaker = log.prompt.conversation
         named = {} if speaker is None else {"conversation": speaker.id, "name": speaker.name or ""}
         answer = Answer(log.text_so_far(), log.model.model_id, log.id, **named)
-        self._ref.publish(answer, sender=speaker)
+        with carrying(self._carried):
+            self._ref.publish(answer, sender=speaker)

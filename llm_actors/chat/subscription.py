@@ -28,10 +28,11 @@ PAUSE = 0.05
 class Subscription:
     """Sends what comes to one actor, in order, each event once. The log's loop only, but for `begin()`."""
 
-    __slots__ = ("_batch", "_log", "_next", "_over", "_paused", "_ref")
+    __slots__ = ("_batch", "_carried", "_log", "_next", "_over", "_paused", "_ref")
 
     def __init__(self, log: EventLog, ref: Any, after: int, *, batch: bool) -> None:
         self._log = log
+        self._carried = carried.get()  # who hears of a turn inherits from who had it told, not from the turn
         self._ref = ref
         self._next = after
         self._batch = batch
@@ -80,7 +81,7 @@ class Subscription:
         return self._over or self._paused
 
     def _send(self, events: list[Event]) -> None:
-        token = carried.set(None)  # who hears of a turn does not inherit from it
+        token = carried.set(self._carried)
         try:
             if self._batch:
                 if events:

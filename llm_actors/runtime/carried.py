@@ -6,7 +6,8 @@ when its actor was started. Mail sent without it is a plain envelope, and its ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
@@ -17,6 +18,16 @@ carried: ContextVar[Any] = ContextVar("llm_actors_carried", default=None)
 
 Floor: TypeAlias = Callable[[Any], Any]
 """What an actor has its handlers run with: gets what the mail carries, or None."""
+
+
+@contextmanager
+def carrying(value: Any) -> Generator[None, None, None]:
+    """Has mail sent in the `with` block carry this: what another context sent, and this one hands on."""
+    token = carried.set(value)
+    try:
+        yield
+    finally:
+        carried.reset(token)
 
 
 class CarryingEnvelope(Envelope[Any]):

@@ -14,6 +14,7 @@ from pykka import ActorDeadError
 
 from llm_actors.errors import LoopClosedError, MailboxFullError
 
+from .carried import carried, carrying
 from .dead_letters import dead_letter
 from .ending import mortal
 from .future import Future
@@ -60,7 +61,7 @@ class Subscriber:
         self._hearer = hearer
         self._waits = waits
         self._bound = bound
-        self._backlog: deque[Any] = deque()
+        self._backlog: deque[tuple[Any, Any]] = deque()  # with what their publishers' contexts carry
         self._lock = threading.RLock()
         self._left = False
         self._unwatch: Callable[[], object] | None = None
@@ -86,7 +87,7 @@ class Subscriber:
             self._backlog.clear()
         if self._unwatch is not None:
             self._unwatch()
-        for message in backlog:
+        for message, _ in backlog:
             dead_letter(self, message, "no longer subscribed")
 
     def take(self, message: Any) -> bool:
@@ -116,7 +117,7 @@ class Subscriber:
 
     def _put_off(self, message: Any) -> bool:
         if len(self._backlog) < self._bound:
-            self._backlog.append(message)
+            self._backlog.append((message, carried.get()))
         else:
             dead_letter(self, message, f"{self._bound} messages wait for it")
         return True
@@ -134,8 +135,9 @@ class Subscriber:
             with self._lock:
                 if not self._backlog:
                     return
-                message = self._backlog[0]
-            refused = self._offer(message)
+                message, brought = self._backlog[0]
+            with carrying(brought):
+                refused = self._offer(message)
             if isinstance(refused, MailboxFullError):
                 self._try_later()
                 return

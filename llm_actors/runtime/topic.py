@@ -23,6 +23,7 @@ from typing import Any, Literal, TypeAlias, get_args, overload
 import pykka
 
 from .actor import Actor
+from .carried import carried, carrying
 from .loop import here
 from .subscriber import BOUND, Reader, Subscriber, hearer_of
 
@@ -42,7 +43,7 @@ class Topic:
         self._observed = observed
         self._held = held  # told when the first subscriber comes and when the last has gone
         self._lock = threading.RLock()  # held for a few instructions, never while a message is handed on
-        self._queue: deque[tuple[Any, Any]] = deque()
+        self._queue: deque[tuple[Any, Any, Any]] = deque()  # message, sender, and what its publisher's context carries
         self._sending = False
         self._subscribers: dict[Any, Subscriber] = {}
 
@@ -54,7 +55,7 @@ class Topic:
     def publish(self, message: Any, *, sender: Any = None) -> None:
         """Sends a message to all subscribers but the `sender`, if that is one. Returns when it is handed on, or is in line to be."""
         with self._lock:
-            self._queue.append((message, sender))
+            self._queue.append((message, sender, carried.get()))
             if self._sending:  # by another thread, or further up in this one: it is next
                 return
             self._sending = True
@@ -71,11 +72,12 @@ class Topic:
             if not self._queue:
                 self._sending = False
                 return False
-            message, sender = self._queue.popleft()
+            message, sender, brought = self._queue.popleft()
             subscribers = [one for target, one in self._subscribers.items() if sender is None or target != sender]
-        for subscriber in subscribers:
-            if not subscriber.take(message):
-                self._drop(subscriber)
+        with carrying(brought):
+            for subscriber in subscribers:
+                if not subscriber.take(message):
+                    self._drop(subscriber)
         return True
 
     def tell(self, message: Any) -> None:

@@ -453,6 +453,36 @@ def test_a_prompt_that_comes_as_a_message_inherits_from_who_sent_it(started):
     assert inner.tenant == "acme"
 
 
+def test_a_debate_over_a_topic_is_under_what_it_was_begun_under(started):
+    async def main():
+        system = llm.ActorSystem()
+        topic = system.topic("debate")
+        over = asyncio.Event()
+        speakers = [Says("a").conversation(timeout=60), Says("b").conversation(timeout=60)]
+        budget = llm.Budget(requests=6)
+        deadlines = []
+
+        class Ends(llm.Actor):
+            def on_receive(self, message):
+                deadlines.append(llm.current_scope().deadline)
+                if len(deadlines) == 7:  # the opening, and six answers
+                    over.set()
+
+        topic.subscribe(Ends.start())
+        for speaker in speakers:
+            topic.subscribe(speaker, answers=topic)
+        with llm.enter_scope(llm.Scope(tenant="acme", budgets=(budget,))):
+            topic.publish("go")
+        await over.wait()
+        for speaker in speakers:
+            await speaker.close()
+        assert budget.spent.requests == 6
+        assert set(deadlines) == {None}  # each turn has a time of its own
+
+    run(main())
+    assert {record.tenant for record in started} == {"acme"}
+
+
 def test_who_is_sent_the_events_of_a_turn_does_not_inherit_from_it():
     async def main():
         seen, over = [], asyncio.Event()

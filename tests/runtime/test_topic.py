@@ -13,8 +13,9 @@ import pykka
 import pytest
 
 from llm_actors.errors import MailboxFullError
-from llm_actors.runtime import Actor, ActorDeadError, ThreadingActor, background, dead_letters
+from llm_actors.runtime import Actor, ActorDeadError, ThreadingActor, background, carried, dead_letters, here
 from llm_actors.runtime import subscriber as subscriber_
+from llm_actors.runtime.carried import carrying
 from llm_actors.runtime.topic import Topic, Topics
 
 WAIT = 10.0
@@ -164,6 +165,72 @@ def test_what_is_published_while_it_is_handed_on_comes_next_for_all():
     topic.subscribe(two)
     topic.publish("first")
     assert one.heard == two.heard == ["first", "inside", "inside"]
+
+
+class Carries(Actor):
+    """Notes what its mail carries."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def on_receive(self, message):
+        self.heard.append((message, carried.get()))
+        return list(self.heard)
+
+
+def test_each_message_carries_what_its_own_publisher_carries_whoever_hands_it_on():
+    async def main():
+        topic, ref, later = Topic("t"), Carries.start(), []
+
+        class Publishes:
+            """In the middle of handing on, as another thread might."""
+
+            loop = here()
+
+            def hear(self, message, answers):
+                if message == "one":
+                    with carrying("b"):
+                        topic.publish("two")
+                    with carrying(None):
+                        topic.publish("three")
+                later.append((message, carried.get()))
+
+        topic.subscribe(Publishes())
+        topic.subscribe(ref)
+        with carrying("a"):
+            topic.publish("one")
+        heard = await ref.ask("?", block=False)
+        assert heard[:3] == later == [("one", "a"), ("two", "b"), ("three", None)]
+        assert carried.get() is None
+
+    asyncio.run(main())
+
+
+def test_what_waits_for_a_full_mailbox_carries_the_same_when_it_is_tried_again(monkeypatch):
+    monkeypatch.setattr(subscriber_, "PAUSE", 0.001)
+
+    class Small(Carries):
+        mailbox_bound = 1
+
+        def on_receive(self, message):
+            super().on_receive(message)
+            if len(self.heard) == 4:
+                over.set()
+
+    over = asyncio.Event()
+
+    async def main():
+        topic, ref = Topic("t"), Small.start()
+        topic.subscribe(ref, when_full="wait")
+        for number in range(4):
+            with carrying(number):
+                topic.publish(number)
+        async with asyncio.timeout(WAIT):
+            await over.wait()
+        assert ref._actor.heard == [(number, number) for number in range(4)]
+
+    asyncio.run(main())
 
 
 def test_the_sender_does_not_hear_itself():
