@@ -22,15 +22,24 @@ class Split(NamedTuple):
 
 
 def exchanges(messages: Sequence[Message]) -> list[list[Message]]:
-    """The exchanges; the first may have no user message. System messages right before a user message go with it."""
+    """The exchanges; the first may have no user message. System messages right before a user message go with it.
+
+    What a user said right behind what a user had said (prompts that are answered together) is of the same exchange: nobody has answered
+    the first one yet, and a cut between them would take it away unanswered.
+    """
     starts = [0]
-    for place, message in enumerate(messages):
-        if message.role == "user" and not _are_files_of_results(messages, place):
+    for place in range(len(messages)):
+        if _is_said(messages, place):
             start = place
             while start and messages[start - 1].role == "system":
                 start -= 1
-            starts.append(start)
+            if not _is_said(messages, start - 1):
+                starts.append(start)
     return [list(messages[start:end]) for start, end in pairwise([*starts, len(messages)]) if start < end]
+
+
+def _is_said(messages: Sequence[Message], place: int) -> bool:
+    return place >= 0 and messages[place].role == "user" and not _are_files_of_results(messages, place)
 
 
 def _are_files_of_results(messages: Sequence[Message], place: int) -> bool:

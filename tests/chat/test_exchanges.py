@@ -29,12 +29,11 @@ def shape(messages):
 
 def test_an_exchange_is_what_a_user_said_and_all_that_followed():
     said = [user("a"), calls("1"), results("1"), Message("user", [PICTURE]), assistant("b"), user("c"), user("d")]
-    assert shape(said) == [["u", "a", "t", "u", "a"], ["u"], ["u"]]
+    assert shape(said) == [["u", "a", "t", "u", "a"], ["u", "u"]]
     assert shape([assistant("hello"), user("a"), assistant("b")]) == [["a"], ["u", "a"]]
     assert shape([user("a"), assistant("b"), system("new"), user("c"), system("x"), system("y"), user("d")]) == [
         ["u", "a"],
-        ["s", "u"],
-        ["s", "s", "u"],
+        ["s", "u", "s", "s", "u"],
     ]
     assert shape([user("a"), system("x"), assistant("b"), system("y")]) == [["u", "s", "a", "s"]]
     assert shape([]) == []
