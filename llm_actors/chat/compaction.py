@@ -55,6 +55,7 @@ def check_compaction(policy: Any, compact_at: Any) -> tuple[Compaction | None, i
 
     Raises TypeError for a policy that is no function, ValueError for a bound that is no number of tokens, or has no policy.
     """
+    checked: Compaction | None = policy
     if policy is not None and not callable(policy):
         msg = (
             f"compaction= takes a policy, a function (llm.DropOldest(), llm.Summarise(model), your own), not {policy!r}"
@@ -63,4 +64,4 @@ def check_compaction(policy: Any, compact_at: Any) -> tuple[Compaction | None, i
     if compact_at is not None and (policy is None or not isinstance(compact_at, int) or compact_at < 1):
         msg = f"compact_at= is a number of tokens, at least 1, and goes with compaction=, not {compact_at!r}"
         raise ValueError(msg)
-    return policy, compact_at
+    return checked, compact_at

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -43,7 +43,7 @@ def transport(limits: httpx.Limits, verify: ssl.SSLContext) -> httpx.AsyncBaseTr
     import httpx_aiohttp  # noqa: PLC0415
 
     @contextmanager
-    def told_apart() -> Iterator[None]:
+    def told_apart() -> Generator[None, None, None]:
         try:
             yield
         except httpx.TransportError as error:

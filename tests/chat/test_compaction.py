@@ -261,7 +261,7 @@ def test_tool_calls_results_and_files_are_told_too_and_what_fits_is_not_summaris
 
 def test_much_is_read_in_pieces_each_with_what_was_to_be_remembered_of_the_one_before():
     model = Summary("first", "second", "third")
-    said = [user("a" * 100), assistant("b" * 30), user("c" * 30), user("d" * 60), user("e")]
+    said = [user("a" * 100), assistant("b" * 30), user("c" * 30), assistant("d" * 60), user("e")]
     rest = summarised(llm.Summarise(model, tokens=1, words=1, piece=25, prompt="Shorten to {words}."), said)
     assert [asked.split("\n\n")[0] for asked in model.asked] == ["Shorten to 1."] * 3
     assert "first" in model.asked[1]
@@ -273,26 +273,26 @@ def test_much_is_read_in_pieces_each_with_what_was_to_be_remembered_of_the_one_b
 def test_a_piece_is_half_of_the_window_of_the_model_that_reads_it():
     model = Summary()
     model.context_size = 100
-    summarised(llm.Summarise(model, tokens=1), [user("a" * 500), user("b")])
+    summarised(llm.Summarise(model, tokens=1), [user("a" * 500), assistant("x"), user("b")])
     assert len(model.asked) == 3
 
 
 def test_a_summary_is_cut_where_it_is_longer_than_it_may_be_and_an_empty_one_is_an_error():
-    rest = summarised(llm.Summarise(Summary("x" * 9999), tokens=1, words=10), [user("a"), user("b")])
+    rest = summarised(llm.Summarise(Summary("x" * 9999), tokens=1, words=10), [user("a"), assistant("x"), user("b")])
     assert len(rest[0].text) < 150
     with pytest.raises(llm.IncompleteAnswerError, match="said nothing"):
-        summarised(llm.Summarise(Summary(" "), tokens=1), [user("a"), user("b")])
+        summarised(llm.Summarise(Summary(" "), tokens=1), [user("a"), assistant("x"), user("b")])
 
 
 def test_a_model_is_found_by_its_name_in_the_dress_that_there_is():
     llm.register_model(SyncSummary("of the sync one"))
     try:
-        rest = summarised(llm.Summarise("summary", tokens=1), [user("a"), user("b")])
+        rest = summarised(llm.Summarise("summary", tokens=1), [user("a"), assistant("x"), user("b")])
     finally:
         llm.unregister_model("summary")
     assert rest[0].text.endswith("of the sync one")
     with pytest.raises(llm.UnknownModelError):
-        summarised(llm.Summarise("nobody/knows", tokens=1), [user("a"), user("b")])
+        summarised(llm.Summarise("nobody/knows", tokens=1), [user("a"), assistant("x"), user("b")])
 
 
 # ---- in a conversation

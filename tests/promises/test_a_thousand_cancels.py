@@ -84,6 +84,10 @@ class Scene:
         events = await asyncio.wait_for(reader, 20)
         if response.error is not None and "callback" in turn.seen:
             turn.offences.append("callback of a cancelled turn")
+        if (
+            response.error is None
+        ):  # answered before the cancel came: its callback is due, and in a thread it may be late
+            turn.offences[:] = [offence for offence in turn.offences if offence != "callback"]
         said = conversation.messages()
         await self.look_again(way, conversation, response, events, said)
 

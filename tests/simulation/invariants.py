@@ -56,8 +56,9 @@ def check_history(world: World, talking: Talking) -> None:
             }
         elif isinstance(entry, Returned):
             call = entry.part.tool_call_id
-            # A fork may have given up a call that the conversation has had run; merged, both results are kept, and one is shown.
-            if (call in returned and not talking.merged) or call not in called:
+            # A fork may have given up a call that the conversation has had run, or has compacted away; merged, its result is kept as well,
+            # and what is shown, checked above, has each once.
+            if not talking.merged and (call in returned or call not in called):
                 world.broken("C2", f"the result of {call} was kept twice, or without its call, in {talking}")
             returned.add(call)
             if "late result" in entry.part.output:
