@@ -190,6 +190,9 @@ class World:
                 await asyncio.wait_for(self._read(hands, seen, reader), 0.3)
             except TimeoutError:
                 reader.gone = True
+            except asyncio.CancelledError:  # the loop ends, before the task that wait_for() makes took its first step
+                reader.gone = True
+                raise
             return
         await self._read(hands, seen, reader)
 
