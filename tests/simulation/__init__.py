@@ -31,6 +31,10 @@ Defects that it found, all mended, each with a plain test of its own:
 7. After a turn that answered several prompts died with its actor, `conversation.waiting` was -1.
 8. A thread that waited for a complete answer when its loop ended, behind the callbacks, met LoopClosedError in place of the answer.
 9. A log that was lost with its loop was released twice (harmless).
+10. With `when_busy="coalesce"` a compaction could drop a prompt that was being answered, as if it were an exchange of its own.
+
+Seeds that ran clean since the last of these: 0 to 10,000, in 38 s on two cores; before forks, groups, budgets and compaction were drawn
+too, also 10,000 to 110,000 but for a gap.
 
 It does not look between two lines of Python: threads change places where they wait, sleep, begin and end. Races inside of these steps
 are for the stress tests with real threads. At the very end of a loop it lets asyncio's complaint about a generator that runs pass, when
