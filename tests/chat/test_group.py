@@ -66,7 +66,7 @@ def test_a_clean_end_waits_for_turns_and_tasks_and_closes_what_was_the_groups():
         assert task.result() == 7
         assert told == ["task"]
         assert model.running == 0
-        with pytest.raises(llm.GroupEndedError, match="has ended"):
+        with pytest.raises(llm.ActorError, match="is closed"):
             conversation.prompt("more")
         assert carried.get() is None
 

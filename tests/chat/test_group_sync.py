@@ -52,7 +52,7 @@ def test_a_group_in_sync_code_waits_for_its_turns_threads_and_tasks():
     assert response.done
     assert [future.get(timeout=0) for future in futures] == ["task", "acme"]
     assert carried.get() is None
-    with pytest.raises(llm.GroupEndedError, match="has ended"):
+    with pytest.raises(llm.ActorError, match="is closed"):
         conversation.prompt("more")
 
 
