@@ -15,6 +15,7 @@ from llm_actors.chat.event_log import EventLog
 from llm_actors.chat.fold import Fold
 from llm_actors.chat.history import Answered, Returned, Said, Withdrawn
 from llm_actors.chat.live_turn import LiveTurn
+from llm_actors.chat.python_threads import ThreadJob
 from llm_actors.chat.round_writer import RoundWriter
 from llm_actors.chat.seat import Seat
 from llm_actors.chat.subscription import Subscription
