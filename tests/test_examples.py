@@ -12,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from tests.complaints import complaints
+from tests.house.source import parsed
 from tests.page.running import run
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 def documented(path):
     """What its docstring says that it prints."""
-    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    text = ast.get_docstring(parsed(path.read_text("utf-8"))) or ""
     said = re.search(r"prints\b[^\n]*:\n\n(?P<output>(?: {4}[^\n]*\n|\n)+)", text + "\n")
     assert said is not None, f"{path.name} does not say what it prints"
     return dedent(said["output"]).strip("\n") + "\n"

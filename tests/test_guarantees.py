@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.house.source import REPOSITORY
+from tests.house.source import REPOSITORY, parsed
 
 _LINE = re.compile(r"^- \*\*([ACTS]\d)\*\* (.+)$", re.MULTILINE)
 _QUOTE = re.compile(r"([ACTS]\d): (.+)", re.DOTALL)
@@ -22,7 +22,7 @@ def promises(readme: str) -> dict[str, str]:
 def quoted(source: str) -> list[tuple[str, str]]:
     """What the tests of a file quote, as (label, words that stand together in one sentence)."""
     found: list[tuple[str, str]] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             match = _QUOTE.match(ast.get_docstring(node) or "")
             if match:

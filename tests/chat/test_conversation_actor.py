@@ -14,6 +14,7 @@ from llm_actors.chat.turn_mail import RoundEnded
 from llm_actors.loop_engine import MemoryStore
 from llm_actors.messages import RoundResult
 from llm_actors.runtime import Actor, running
+from tests.house.source import parsed
 
 from .speakers import Says, run
 
@@ -22,7 +23,7 @@ def test_it_has_no_async_def_and_no_await():
     """The conversation actor has no `async def` and no `await` (a test walks its AST)."""
     waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     for module in (conversation_actor, conversation_work):
-        tree = ast.parse(inspect.getsource(module))
+        tree = parsed(inspect.getsource(module))
         assert [node for node in ast.walk(tree) if isinstance(node, waits)] == []
 
 

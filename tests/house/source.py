@@ -1,6 +1,7 @@
 """The source as the house's rules see it: modules by name, parsed and not imported. Tests of the rules make up modules of their own."""
 
 import ast
+import gc
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -37,8 +38,20 @@ def package() -> Modules:
 
 def made_up(files: Mapping[str, str]) -> Modules:
     """Modules from texts, by path: `{"llm_actors/runtime/clock.py": "import time"}`."""
-    modules = [Module(_name(path), path, text, ast.parse(text, path)) for path, text in files.items()]
+    modules = [Module(_name(path), path, text, parsed(text, path)) for path, text in files.items()]
     return {module.name: module for module in modules}
+
+
+def parsed(text: str, path: str = "<text>") -> ast.Module:
+    """`ast.parse()` without a collection in its midst: what a finalizer logs there with its traceback is parsed too, and CPython
+    3.11 takes the nested parse for a fault of its own (SystemError, https://github.com/python/cpython/issues/106905)."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(text, path)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def functions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import llm_actors as llm
+from tests.house.source import parsed
 
 from .played import AsyncPlayed, Played, run
 
@@ -83,7 +84,7 @@ def test_every_weakness_has_a_test_named_after_it():
     names = [
         node.name
         for file in Path(__file__).parent.glob("test_*.py")
-        for node in ast.parse(file.read_text()).body
+        for node in parsed(file.read_text()).body
         if isinstance(node, ast.FunctionDef)
     ]
     tested = {found[1] for name in names if (found := re.match(r"test_w(\d\ds?)_", name))}
