@@ -19,11 +19,11 @@ from contextvars import copy_context
 from typing import Any, ClassVar, Self
 
 import pykka
-from pykka import ActorDeadError, ActorRegistry
+from pykka import ActorDeadError
 
 from llm_actors.errors import LoopClosedError, MailboxFullError
 
-from .carried import packed
+from .carried import carried, packed
 from .dead_letters import dead_letter
 from .future import Future
 from .inbox import Inbox
@@ -31,6 +31,7 @@ from .life import Life, pykka_logger
 from .loop import Loop, background, running
 from .mailbox import Envelope, Lane, Mailbox, Stop, WhenFull, refuse
 from .ref import ActorRef
+from .registry import register
 from .reply import Reply, answer_error, dead
 from .stop_flag import StopFlag
 from .urn import new_number, urn_of
@@ -58,6 +59,9 @@ class Actor(Life):
         # Not Pykka's: its threading.Event and queue take 5 KB.
         office = self._actor_heir
         self._actor_number = new_number() if office is None else office._actor_number
+        # What each message looks at: found in the instance it costs an ask 0.5 us less than found in the class.
+        self._actor_dead = self._actor_awake = False
+        self._actor_mailbox = None
 
     def __str__(self) -> str:
         return f"{type(self).__name__} ({self.actor_urn})"
@@ -94,7 +98,7 @@ class Actor(Life):
             actor._actor_context = context if len(context) else None
         if cls.registered:
             actor._actor_own_ref = actor._actor_own_ref or ActorRef(actor)
-            ActorRegistry.register(actor._actor_own_ref)
+            register(actor._actor_own_ref)
         if loop is not None:
             actor._actor_settle_on(loop)
         pykka_logger.debug("Starting %s", actor)
@@ -176,9 +180,10 @@ class Actor(Life):
     def _actor_take(self, envelope: Envelope[Any], lane: Lane) -> Exception | None:
         """Takes a message in; or gives why not."""
         dropped: Envelope[Any] | None = None
-        envelope = packed(envelope)
+        if carried.get() is not None:
+            envelope = packed(envelope)
         try:
-            loop = self._actor_home()
+            loop = self._actor_lives_on or self._actor_home()
             if loop.closed:
                 return self._actor_refusal(LoopClosedError("its event loop is closed"))
             with loop.lock:
@@ -186,13 +191,23 @@ class Actor(Life):
                     if lane == "kill" and self._actor_work is not None:  # the last hook, or what came to its end
                         loop.post(self._actor_work.task.cancel)
                     return self._actor_refusal()
-                mailbox = self._actor_mailbox = self._actor_mailbox or Mailbox()
-                if lane == "mail" and self._actor_is_full(mailbox, envelope):
+                mailbox = self._actor_mailbox
+                if mailbox is None:
+                    mailbox = self._actor_mailbox = Mailbox()
+                if lane == "mail" and self.mailbox_bound is not None and self._actor_is_full(mailbox, envelope):
                     dropped = type(self).when_full(mailbox.mail, envelope)
                 if dropped is not envelope:
                     if dropped is not None:
                         mailbox.mail.remove(dropped)
-                    self._actor_put(loop, mailbox, envelope, lane)
+                    # First the wake-up, which may find the loop closed: then nothing was taken.
+                    if not self._actor_awake:
+                        self._actor_wake(loop)
+                    elif lane == "kill" and self._actor_work is not None:
+                        loop.post(self._actor_work.task.cancel)
+                    if lane == "mail":
+                        mailbox.mail.append(envelope)
+                    else:
+                        mailbox.put(lane, envelope)
         except MailboxFullError as error:
             return error
         except LoopClosedError as error:
@@ -206,14 +221,6 @@ class Actor(Life):
     def _actor_is_full(self, mailbox: Mailbox, envelope: Envelope[Any]) -> bool:
         bound = self.mailbox_bound
         return bound is not None and len(mailbox.mail) >= bound and not isinstance(envelope.message, Stop)
-
-    def _actor_put(self, loop: Loop, mailbox: Mailbox, envelope: Envelope[Any], lane: Lane) -> None:
-        # First the wake-up, which may find the loop closed: then nothing was taken.
-        if not self._actor_awake:
-            self._actor_wake(loop)
-        elif lane == "kill" and self._actor_work is not None:
-            loop.post(self._actor_work.task.cancel)
-        mailbox.put(lane, envelope)
 
     def _actor_refusal(self, cause: BaseException | None = None) -> ActorDeadError:
         return dead(f"{self} not found", cause)

@@ -29,7 +29,7 @@ from .loop import Loop, running
 from .open_wait import OpenWait
 from .steps import Wait
 from .unit import BlockedLoop, waiting
-from .waiting import SLICE, LoopWait, thread_wait
+from .waiting import SLICE, LoopWait, release, thread_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,15 +62,17 @@ class Future(pykka.Future[T]):
     traced = False
     """Whether it may come to be known who has to go on before it is answered: `_blockers()`."""
 
-    _computed: Computed | None = None
-    _outcome: Outcome | None = None
-    _waiters: tuple[Callable[[], object], ...] = ()
-    _callbacks: tuple[Callable[[Future[T]], object], ...] = ()
+    __slots__ = ("_born", "_callbacks", "_computed", "_outcome", "_owner", "_waiter", "_waiters")
 
     def __init__(self, owner: Loop | None = None) -> None:
         # Not Pykka's: that one sets what we have no use for.
         self._owner = owner
         self._born = _generation
+        self._computed: Computed | None = None
+        self._outcome: Outcome | None = None
+        self._waiter: asyncio.Future[None] | None = None  # of a coroutine on the owner's loop
+        self._waiters: tuple[Callable[[], object], ...] = ()  # of others
+        self._callbacks: tuple[Callable[[Future[T]], object], ...] = ()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'done' if self.done() else 'pending'}>"
@@ -99,9 +101,11 @@ class Future(pykka.Future[T]):
             if self._outcome is not None or self._computed is not None:
                 raise queue.Full
             self._outcome = outcome
-            waiters, callbacks = self._waiters, self._callbacks
+            waiter, waiters, callbacks = self._waiter, self._waiters, self._callbacks
             if waiters or callbacks:
                 self._waiters = self._callbacks = ()
+        if waiter is not None:
+            release(self._owner, waiter)
         for wake in waiters:
             wake()
         for callback in callbacks:
@@ -186,7 +190,19 @@ class Future(pykka.Future[T]):
         if self._computed is not None:
             return cast("T", (yield from self._computed.wait(_in_thread).__await__()))
         if self._outcome is None:
-            yield from self._suspend()
+            owner = self._owner
+            if owner is not None and self._waiter is None and waiting.get() is None and owner.is_open_and_here():
+                waiter = owner.asyncio_loop.create_future()
+                with _lock:
+                    pending = self._outcome is None
+                    self._waiter = waiter if pending else None
+                try:
+                    if pending:
+                        yield from waiter
+                finally:
+                    self._waiter = None
+            else:
+                yield from self._suspend()
         try:
             return self._value()
         finally:
@@ -311,7 +327,8 @@ class Future(pykka.Future[T]):
         finally:
             if edge is not None:
                 edge.end()
-            self._leave(wait.wake)
+            if self._outcome is None:
+                self._leave(wait.wake)
             if look is not None:
                 look.cancel()
 

@@ -38,8 +38,11 @@ class Mailbox:
     __slots__ = ("_ahead", "mail")
 
     def __init__(self, mail: Iterable[Mail] = ()) -> None:
-        self.mail: deque[Mail] = deque(mail)
+        self.mail: deque[Mail] = deque(mail) if mail else deque()
         self._ahead: list[tuple[int, Mail]] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.mail or self._ahead)
 
     def put(self, lane: Lane, envelope: Mail) -> None:
         """At the end of its lane."""

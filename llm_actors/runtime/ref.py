@@ -116,8 +116,9 @@ class ActorRef(pykka.ActorRef[A]):
         It is answered exactly once: the value, the handler's exception, ActorDeadError (with LoopClosedError as its cause when the
         actor's loop is closed), or MailboxFullError. Blocking, on the actor's own loop, raises BlockingWaitError: nothing is waited for.
         """
-        future = self._send(message, Reply(None, self), "control" if control else "mail")
-        return future.get(timeout=timeout) if block else future
+        reply = Reply(None, self)
+        self._send(message, reply, "control" if control else "mail")
+        return reply.get(timeout=timeout) if block else reply
 
     @overload
     def stop(self, *, block: Literal[True], timeout: float | None = None, now: bool = False) -> bool: ...
@@ -152,10 +153,9 @@ class ActorRef(pykka.ActorRef[A]):
         return future.get(timeout=timeout) if block else future
 
     def _send(self, message: Any, reply: Reply, lane: Lane) -> Future[Any]:
-        refused = self._actor._actor_take(Envelope(message, reply), lane)
-        reply._owner = (
-            self._actor._actor_lives_on
-        )  # known now: an actor started outside of all loops has one since its first message
+        actor = self._actor
+        refused = actor._actor_take(Envelope(message, reply), lane)
+        reply._owner = actor._actor_lives_on  # known now: an actor started outside of all loops has one since its first message
         if refused is not None:
             if not isinstance(message, Stop | Kill):
                 dead_letter(self, message, str(refused))

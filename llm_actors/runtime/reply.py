@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 class Reply(Future[Any]):
     """The answer of an actor on `owner`."""
 
+    __slots__ = ("_asked", "_inbox")
     traced = True
-    _inbox: object = None
 
     def __init__(self, owner: Loop | None = None, asked: object = None) -> None:
         super().__init__(owner)
         self._asked = asked
+        self._inbox: object = None
 
     def is_asked_of(self, inbox: object) -> None:
         """Whose inbox the message is in: for who is asked by a plain reference of Pykka's."""

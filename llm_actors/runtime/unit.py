@@ -68,7 +68,8 @@ class ActorUnit(Unit):
     __slots__ = ("_actor",)
 
     def __init__(self, actor: pykka.Actor) -> None:
-        super().__init__()
+        self._open: list[OpenWait] = []
+        self.place: Place = None
         self._actor = weakref.ref(actor)
 
     def label(self) -> str:

@@ -54,9 +54,9 @@ class LoopWait:
 
     __slots__ = ("_loop", "future")
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, future: asyncio.Future[None] | None = None) -> None:
         self._loop = loop
-        self.future: asyncio.Future[None] = loop.asyncio_loop.create_future()
+        self.future: asyncio.Future[None] = loop.asyncio_loop.create_future() if future is None else future
 
     def wake(self) -> None:
         """Ends the wait."""
@@ -84,3 +84,12 @@ class LoopWait:
     def _release(self) -> None:
         if not self.future.done():
             self.future.set_result(None)
+
+
+def release(loop: Loop | None, future: asyncio.Future[None]) -> None:
+    """Ends the wait of a coroutine on that loop, on its future. Any thread."""
+    assert loop is not None
+    if not loop.is_current():
+        LoopWait(loop, future).wake()
+    elif not future.done():
+        future.set_result(None)

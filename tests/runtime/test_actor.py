@@ -24,7 +24,7 @@ from llm_actors.runtime import (
     drop_newest,
     drop_oldest,
     here,
-    life,
+    drain,
     loop,
     running,
 )
@@ -269,7 +269,7 @@ def test_a_proxy_awaits_what_a_coroutine_method_gives():
 def test_a_long_mailbox_does_not_hold_up_the_loop(monkeypatch):
     async def main():
         ref, ticks = Echo.start(), []
-        for number in range(life.BATCH * 4):
+        for number in range(drain.BATCH * 4):
             ref.tell(number)
 
         async def tick():
@@ -279,7 +279,7 @@ def test_a_long_mailbox_does_not_hold_up_the_loop(monkeypatch):
 
         await tick()
         assert len(set(ticks)) == 3
-        monkeypatch.setattr(life, "BATCH_SECONDS", -1)
+        monkeypatch.setattr(drain, "BATCH_SECONDS", -1)
         assert await ref.ask("x", block=False) == "x"
 
     asyncio.run(main())

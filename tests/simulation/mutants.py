@@ -289,7 +289,7 @@ def a_future_wakes_nobody(patch):
     put = Future._set
 
     def mutated(self, outcome):
-        self._waiters = ()
+        self._waiter, self._waiters = None, ()
         put(self, outcome)
 
     patch.setattr(Future, "_set", mutated)
