@@ -12,9 +12,9 @@
 """
 
 import logging as _logging
+import typing
 
 from .actor_system import ActorSystem, default_system
-from .catalogue.endpoints import endpoint
 from .catalogue.keys import get_key, load_keys
 from .catalogue.registry import (
     ModelWithAliases,
@@ -37,11 +37,9 @@ from .catalogue.user_dir import user_dir
 from .chat.budget import Budget, Price, Spent
 from .chat.change import Change
 from .chat.compaction import Compacting, Compaction
-from .chat.compaction_policies import DropOldest, Summarise
 from .chat.conversation import AsyncConversation, Conversation
 from .chat.conversation_view import ConversationView, TurnView
 from .chat.failures import After, Compact, Fail, Failures, Fallback, GiveUp, Tell
-from .chat.group import Group
 from .chat.inheritance import current_scope, enter_scope
 from .chat.model import (
     AsyncKeyModel,
@@ -50,9 +48,9 @@ from .chat.model import (
     Model,
 )
 from .chat.response import AsyncResponse, Response
+from .chat.running_code import cancelled
 from .chat.schema import schema_dsl
 from .chat.scope import Deadline, Scope
-from .chat.tool_pool import PoolStats, cancelled
 from .chat.tools import ServerSideTool, Tool, Toolbox
 from .counters import Counters
 from .errors import (
@@ -131,11 +129,38 @@ from .messages import (
     user,
 )
 from .providers.protocol import Limits, Timeouts
-from .runtime import Actor, Backoff, Child, ChildStatus, Down, Monitor, SupervisorRef, Topic
-from .runtime.actor_view import ActorView
+from .runtime import Actor, Down, Monitor
+from .runtime.later import later as _later
 from .shutdown import AbandonedCall, ShutdownReport
-from .signals import ShutdownSignals
-from .system_tree import LoopView, SystemTree
+
+if typing.TYPE_CHECKING:
+    from .catalogue.endpoints import endpoint
+    from .chat.compaction_policies import DropOldest, Summarise
+    from .chat.group import Group
+    from .chat.tool_pool import PoolStats
+    from .runtime import Backoff, Child, ChildStatus, SupervisorRef, Topic
+    from .runtime.actor_view import ActorView
+    from .signals import ShutdownSignals
+    from .system_tree import LoopView, SystemTree
+else:
+    # Imported when they are first named: see tests/benchmarks/README.md, B8.
+    __getattr__, __dir__ = _later(
+        __name__,
+        ActorView="runtime.actor_view",
+        Backoff="runtime",
+        Child="runtime",
+        ChildStatus="runtime",
+        DropOldest="chat.compaction_policies",
+        Group="chat.group",
+        LoopView="system_tree",
+        PoolStats="chat.tool_pool",
+        ShutdownSignals="signals",
+        Summarise="chat.compaction_policies",
+        SupervisorRef="runtime",
+        SystemTree="system_tree",
+        Topic="runtime",
+        endpoint="catalogue.endpoints",
+    )
 
 __all__ = [
     "AbandonedCall",

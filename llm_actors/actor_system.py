@@ -12,7 +12,7 @@ import logging
 import signal
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from llm_actors.catalogue.address import check_limits
 from llm_actors.catalogue.keys import Keys
@@ -21,21 +21,16 @@ from llm_actors.chat import arguments
 from llm_actors.chat.budget import Budget
 from llm_actors.chat.conversation import AnyConversation
 from llm_actors.chat.failures import Failures, checked
-from llm_actors.chat.group import Group
 from llm_actors.chat.inheritance import scope_of_owner
 from llm_actors.chat.scope import Moment
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
 from llm_actors.counters import NAMES, Counters
-from llm_actors.loop_engine import LoopEngine
 from llm_actors.observe import DeadLetter, Observer, Record
 from llm_actors.providers.protocol import Limits
 from llm_actors.runtime import (
-    Backoff,
     Binding,
     Future,
     Loop,
-    Monitor,
-    Topic,
     current,
     here,
     install_system_factory,
@@ -44,15 +39,20 @@ from llm_actors.runtime import (
 )
 from llm_actors.runtime.attendance import Attendance
 from llm_actors.runtime.dead_letters import Tally, install_undertaker
-from llm_actors.runtime.roster import check_settings
+from llm_actors.runtime.settings import Restart, Strategy, check_settings
 from llm_actors.runtime.stalls import BOUND, checked_bound
 from llm_actors.runtime.sums import Sums
-from llm_actors.runtime.supervising import Supervising, SupervisorOffice
-from llm_actors.runtime.supervision import Restart, Strategy
-from llm_actors.runtime.topic import Topics
+from llm_actors.runtime.supervising import Supervising
 from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
-from llm_actors.signals import ShutdownSignals
-from llm_actors.system_tree import Standing, SystemTree, look
+
+if TYPE_CHECKING:
+    from llm_actors.chat.group import Group
+    from llm_actors.loop_engine import LoopEngine
+    from llm_actors.runtime import Backoff, Monitor, Topic
+    from llm_actors.runtime.supervisor_office import SupervisorOffice
+    from llm_actors.runtime.topic import Topics
+    from llm_actors.signals import ShutdownSignals
+    from llm_actors.system_tree import Standing, SystemTree
 
 logger = logging.getLogger("llm_actors")
 
@@ -113,7 +113,7 @@ class ActorSystem(Supervising):
         self.strategy: Strategy = strategy
         self.intensity, self.period, self.backoff = intensity, period, backoff
         self._dead_letters = Tally()
-        self._topics = Topics(self)
+        self._topics: Binding[Topics] = Binding()
         self.drain, self.stall_bound = checked_drain(drain), checked_bound(stall_bound)
         self.sums = Sums(NAMES)
         self._engines: Attendance[LoopEngine] = Attendance()
@@ -124,6 +124,8 @@ class ActorSystem(Supervising):
         engine = self.engine_there(loop)
         if engine is None:
             self.admit()
+            from llm_actors.loop_engine import LoopEngine  # noqa: PLC0415 - 3 ms, with the pools: at the first prompt
+
             with loop.lock:
                 engine = made = self.engine_there(loop)
                 if engine is None:
@@ -170,7 +172,9 @@ class ActorSystem(Supervising):
 
     def topic(self, name: str) -> Topic:
         """The topic of this name: `publish()` and `subscribe()`, from any thread and any loop."""
-        return self._topics.topic(name)
+        from llm_actors.runtime.topic import Topics  # noqa: PLC0415 - for who has topics
+
+        return self._topics.bind(lambda: Topics(self), stale=lambda _: False).topic(name)
 
     def observe(self, record: Record, loop: Loop | None = None) -> None:
         """Hands a record to all observers; what one raises is logged, and one that holds that loop is told of."""
@@ -189,6 +193,8 @@ class ActorSystem(Supervising):
 
         Waits for the loops for a quarter of a second at most, on a running loop not at all: system_tree.py has what happens then.
         """
+        from llm_actors.system_tree import look  # noqa: PLC0415 - for who looks
+
         shutdown = self._shutdown.value
         standing: Standing = "open" if shutdown is None else "shut down" if shutdown.report.done() else "shutting down"
         return look(self._engines.all(), standing)
@@ -213,6 +219,8 @@ class ActorSystem(Supervising):
         With the second, at the end of the `with` block, or when an asyncio program's system has ended, they do again what they did
         before. `drain`: as for `shutdown()`. In the main thread only; raises ValueError elsewhere, or for what can't be taken.
         """
+        from llm_actors.signals import ShutdownSignals  # noqa: PLC0415 - for programs
+
         drain = self.drain if drain is None else checked_drain(drain)
         return ShutdownSignals(self, signals or (signal.SIGTERM, signal.SIGINT), drain)
 
@@ -231,6 +239,8 @@ class ActorSystem(Supervising):
 
         In its block this system is in force, as in its own `with` block.
         """
+        from llm_actors.chat.group import Group  # noqa: PLC0415 - for who has groups
+
         times: dict[str, Any] = {"timeout": timeout, "deadline": deadline}
         return Group(name, budget=budget, priority=priority, tenant=tenant, trace=trace, system=self, **times)
 
@@ -266,7 +276,7 @@ default_system = ActorSystem()
 
 
 def _bury(observed: Any, actor: object, message: Any, reason: str) -> None:
-    system = observed.system if isinstance(observed, LoopEngine) else observed or default_system
+    system = getattr(observed, "system", observed) or default_system  # an engine, a system, or nobody
     system.bury(DeadLetter(now=current().monotonic(), actor=str(actor), message=type(message).__name__, reason=reason))
 
 

@@ -16,13 +16,8 @@ from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError, UnknownModelError
 from llm_actors.observe import EngineStarted, LoopStalled, Record
-from llm_actors.runtime import Binding, Future, Loop, SupervisorRef
-from llm_actors.runtime.roster import Roster
+from llm_actors.runtime import Binding, Future, Loop
 from llm_actors.runtime.stalls import Stall
-from llm_actors.runtime.supervising import SupervisorOffice, root
-from llm_actors.transport.clients import Clients
-from llm_actors.transport.fetch import fetch
-from llm_actors.transport.pump import Pump
 
 from .counters import count
 from .loop_engine_end import EngineEnd
@@ -30,6 +25,9 @@ from .loop_engine_end import EngineEnd
 if TYPE_CHECKING:
     from llm_actors.actor_system import ActorSystem
     from llm_actors.chat.conversation_actor import ConversationActor
+    from llm_actors.runtime.supervisor_office import SupervisorOffice, SupervisorRef
+    from llm_actors.transport.clients import Clients
+    from llm_actors.transport.pump import Pump
 
 
 class LoopEngine:
@@ -49,8 +47,7 @@ class LoopEngine:
         self.period = system.period
         self.counts = system.sums.counts_of(self)
         self.store = MemoryStore()
-        self.clients = Clients(loop, observed=self)
-        self.pump = Pump(loop, self.clients)
+        self._wire: tuple[Clients, Pump] | None = None
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)
         self._root: Binding[SupervisorRef] = Binding()
@@ -67,9 +64,42 @@ class LoopEngine:
         return self._root.bind(self._new_root, stale=lambda ref: not ref.is_alive())._actor  # noqa: SLF001 - asked by its own words
 
     def _new_root(self) -> SupervisorRef:
+        from llm_actors.runtime.roster import Roster  # noqa: PLC0415 - 3 ms, with the supervisor: for who has actors
+        from llm_actors.runtime.supervisor_office import root  # noqa: PLC0415 - as above
+
         system = self.system
         settings: dict[str, Any] = {"strategy": system.strategy, "intensity": system.intensity, "period": system.period}
         return root(Roster(self.loop, **settings, backoff=system.backoff, observed=self, system=system))
+
+    @property
+    def wire(self) -> tuple[Clients, Pump]:
+        """The HTTP clients and the pump, made with the first request: an engine of scripts and actors does without. Its loop only."""
+        if self._wire is None:
+            from llm_actors.transport.clients import Clients  # noqa: PLC0415 - 10 ms, for who has a wire
+            from llm_actors.transport.pump import Pump  # noqa: PLC0415 - as above
+
+            clients = Clients(self.loop, observed=self)
+            self._wire = clients, Pump(self.loop, clients)
+            self.loop.off_end(self.close)
+            self.loop.on_end(self.close)  # it goes first at the loop's end: turns end, and then what they speak by
+        return self._wire
+
+    @property
+    def pump(self) -> Pump:
+        """See chat.seams.Engine."""
+        return self.wire[1]
+
+    @property
+    def requests(self) -> int:
+        """Requests that are open. Any thread."""
+        return self._wire[1].open if self._wire is not None else 0
+
+    async def close_wire(self) -> None:
+        """Closes the sockets. Again is no error."""
+        if self._wire is not None:
+            clients, pump = self._wire
+            await pump.close()
+            await clients.close()
 
     def stop_actors(self) -> Future[bool] | None:
         """Has the root stop its children, in the reverse order of their start; None where there are none."""
@@ -113,7 +143,9 @@ class LoopEngine:
 
     async def fetch(self, url: str, *, limit: int) -> tuple[str, bytes]:
         """The media type and the bytes behind a URL. Raises AttachmentError."""
-        return await fetch(self.clients, url, limit=limit)
+        from llm_actors.transport.fetch import fetch  # noqa: PLC0415 - see wire()
+
+        return await fetch(self.wire[0], url, limit=limit)
 
     async def run_blocking(self, function: Callable[[], Any]) -> Any:
         """What `function()` gives, called in a thread."""
@@ -157,7 +189,7 @@ class LoopEngine:
         self.closed = True
         self.loop.services.pop(self.system, None)
         self.loop.stalls.leave(self.stalled)
-        for last in (self.close, self.pump.close, self.clients.close):
+        for last in (self.close, *[one.close for one in self._wire or ()]):
             self.loop.off_end(last)
 
 

@@ -126,8 +126,7 @@ class EngineEnd:
             actor.abandon(self.error)
         finished, cancelled = [now - then for now, then in zip(self._counted(), self._before, strict=True)]
         stuck = [*await engine.tools.close(LINGER), *await engine.threads.close(LINGER)]
-        await engine.pump.close()
-        await engine.clients.close()
+        await engine.close_wire()
         self._observe(
             EngineEnded,
             loop=self._loop.name,

@@ -22,12 +22,11 @@ from llm_actors.chat.running_code import in_turn
 from llm_actors.errors import LoopClosedError, SystemShutdownError
 from llm_actors.runtime import Future, Gathering, Loop, current, retire_background
 
-from .loop_engine_end import EngineReport
-
 if TYPE_CHECKING:
     import asyncio
 
     from .loop_engine import LoopEngine
+    from .loop_engine_end import EngineReport
 
 logger = logging.getLogger("llm_actors")
 

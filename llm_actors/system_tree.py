@@ -138,5 +138,5 @@ def _view(engine: LoopEngine) -> LoopView:
             [f"{call.tool} ({call.name}), which began {now - call.began:.1f} s ago" for call in tools.abandoned]
         ),
         model_threads=engine.threads.running,
-        requests=engine.pump.open,
+        requests=engine.requests,
     )

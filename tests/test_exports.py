@@ -14,11 +14,7 @@ PACKAGES = {name: module for name, module in package().items() if module.is_pack
 
 
 def test_the_roots_all_is_sorted_and_is_what_the_root_has():
-    bound = {
-        name
-        for name, value in vars(llm_actors).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    }
+    bound = {name for name in dir(llm_actors) if not name.startswith("_") and not _is_module(name)}
     assert list(llm_actors.__all__) == sorted(set(llm_actors.__all__))
     assert {name for name in llm_actors.__all__ if not _is_module(name)} == bound
 

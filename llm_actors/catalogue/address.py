@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from typing import TYPE_CHECKING, Any
 
 from llm_actors.providers.protocol import Limits, Timeouts
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+"""What a model that sees is taken to see."""
 
 
 def check_address(base_url: Any, what: str = "base_url") -> str:
@@ -31,6 +36,8 @@ def _fault(url: str) -> str | None:
         return "is missing"
     if any(char.isspace() or not char.isprintable() for char in url):
         return "holds white space or control characters"
+    from urllib.parse import urlsplit  # noqa: PLC0415 - 2 ms: for who has an address
+
     try:
         parts = urlsplit(url)
         port = parts.port

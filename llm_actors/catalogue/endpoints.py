@@ -17,7 +17,7 @@ from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, ChatDialect
 from llm_actors.providers.protocol import Endpoint, Limits, Provider, Server, Timeouts
 
-from .address import check_address, check_client, check_headers, check_limits, check_texts, timeouts_of
+from .address import PICTURES, check_address, check_client, check_headers, check_limits, check_texts, timeouts_of
 from .model_with_aliases import ModelWithAliases, pair_of
 
 WIRES: Mapping[str, Callable[[str, Any], Provider]] = {"openai-chat": OpenAIChat}
@@ -25,8 +25,6 @@ WIRES: Mapping[str, Callable[[str, Any], Provider]] = {"openai-chat": OpenAIChat
 
 DIALECTS: Mapping[str, ChatDialect] = {"openai": ChatDialect(), "embedded": EMBEDDED, "llama.cpp": LLAMA_CPP}
 """Deviations of families of servers, by name."""
-
-PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 
 def provider_of(wire: str, name: str, dialect: Any = None) -> Provider:

@@ -9,14 +9,12 @@ do. Rows say what is known of single models. Facts of OpenAI's rows: its model p
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
-from llm_actors.chat.wire_model import wire_pair
 from llm_actors.providers.protocol import Endpoint, Provider
 
-from .address import check_address
-from .endpoints import PICTURES, provider_of
+from .address import PICTURES, check_address
 from .model_with_aliases import ModelWithAliases, pair_of
 from .shelf import Resolver, Shelf
 
@@ -28,8 +26,7 @@ _KEPT = (
 )
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One model: its id (ours and the wire's), aliases, and what it can do."""
 
     model_id: str
@@ -41,8 +38,7 @@ class Row:
     context_size: int | None = None
 
 
-@dataclass(frozen=True)
-class Preset:
+class Preset(NamedTuple):
     """One provider. `name` is also the prefix of its family (`openai/ANY-ID`) and the name of its key in keys.json."""
 
     name: str
@@ -128,6 +124,11 @@ class PresetModels:
         made = self._made.get((model_id, base_url))
         if made is not None:
             return made
+        # The wire is imported with its first model: 20 ms of the 80 that the library took.
+        from llm_actors.chat.wire_model import wire_pair  # noqa: PLC0415
+
+        from .endpoints import provider_of  # noqa: PLC0415
+
         self._provider = self._provider or provider_of(preset.wire, preset.name, preset.dialect)
         pair = wire_pair(
             model_id,

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import ConversationBusyError, LLMError, MailboxFullError
 from llm_actors.messages import Answer, Prompt
-from llm_actors.runtime import ActorDeadError, Child, Loop, Monitor, background
-from llm_actors.runtime.child import GRACE
-from llm_actors.runtime.supervision import Restart
-
-from .conversation_post import ConversationPost
+from llm_actors.runtime import ActorDeadError, Loop, Monitor, background
+from llm_actors.runtime.settings import GRACE, Restart
 
 if TYPE_CHECKING:
+    from llm_actors.runtime import Child
     from llm_actors.runtime.topic import Topic
 
     from .seat import Seat
@@ -56,6 +54,10 @@ class AmongActors:
         self, *, name: str | None = None, restart: Restart = "transient", shutdown: float | None = GRACE
     ) -> Child:
         """Its specification as a child of a supervisor: `team.start_child(conversation.child())`. `name`: the child's id, else its own."""
+        from llm_actors.runtime import Child  # noqa: PLC0415 - for who supervises
+
+        from .conversation_post import ConversationPost  # noqa: PLC0415 - as above
+
         return Child(name or self._id, (ConversationPost, (self,)), restart, shutdown)
 
     def hear(self, message: Any, answers: Topic | None = None) -> Exception | None:

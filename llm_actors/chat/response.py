@@ -11,7 +11,6 @@ from typing import Any
 from llm_actors.messages import Event, Message, StreamEvent, ToolCall, Usage
 
 from . import reading
-from .partials import partials, partials_blocking
 from .past import rounds
 from .reader import Reader
 from .registration import register
@@ -54,6 +53,8 @@ class AsyncResponse(AsyncReplying):
 
     def partials(self) -> Reader[Any]:
         """The value as it grows: plain JSON while it does (read only), `value()` last. Raises as that does, at once for what can't fit."""
+        from .partials import partials  # noqa: PLC0415 - its patterns take 1.5 ms to make
+
         return partials(self._log)
 
     async def usage(self) -> Usage:
@@ -127,6 +128,8 @@ class Response(Replying):
 
     def partials(self) -> Iterator[Any]:
         """The value as it grows: plain JSON while it does (read only), `value()` last. Raises as that does, at once for what can't fit."""
+        from .partials import partials_blocking  # noqa: PLC0415 - as above
+
         return partials_blocking(self._log)
 
     def usage(self) -> Usage:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import types
 from collections.abc import Callable
-from pathlib import PurePath
 from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
 
 import msgspec
@@ -158,13 +158,18 @@ def _schema(annotation: Any) -> dict[str, Any]:
         return {"anyOf": [_schema(choice) for choice in choices]}
 
 
+def _is_path(kind: type) -> bool:
+    pathlib = sys.modules.get("pathlib")  # 3 ms to import; who has a path's type has done it
+    return pathlib is not None and issubclass(kind, pathlib.PurePath)
+
+
 def _schema_of_custom(kind: type) -> dict[str, Any]:
     if is_pydantic(kind):
         schema: dict[str, Any] = kind.model_json_schema()
         return schema
     if kind is object:
         return {"title": "anything"}  # msgspec takes {} for no answer; titles are taken out
-    if issubclass(kind, PurePath):
+    if _is_path(kind):
         return {"type": "string"}
     raise NotImplementedError
 
@@ -174,10 +179,10 @@ def _read_custom(kind: type, value: Any) -> Any:
         return kind.model_validate(value)
     if kind is object:
         return value
-    if issubclass(kind, PurePath):
+    if _is_path(kind):
         if not isinstance(value, str):
             msg = f"Expected `str`, got `{type(value).__name__}`"
-            raise ValueError(msg)  # noqa: TRY004 - msgspec adds the place to it
+            raise ValueError(msg)
         return kind(value)
     msg = f"a value of type {kind} can't be read"
     raise NotImplementedError(msg)

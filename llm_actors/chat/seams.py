@@ -53,7 +53,12 @@ class Engine(Protocol):
     """Everything one event loop has for its conversations. Its loop only, where nothing else is said."""
 
     loop: Loop
-    pump: Pump
+
+    @property
+    def pump(self) -> Pump:
+        """What moves the bytes of wires, made at first use."""
+        ...
+
     tools: ToolPool
     threads: ThreadPool
     store: Store

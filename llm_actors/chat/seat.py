@@ -9,13 +9,13 @@ from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ConversationBound, Record
 from llm_actors.runtime import Binding, system_context
 
-from .conversation_actor import CancelMail, ConversationActor
 from .seams import admit, engine_of
 
 if TYPE_CHECKING:
     from llm_actors.runtime import Future, Loop
 
     from .conversation import AnyConversation
+    from .conversation_actor import ConversationActor
     from .event_log import EventLog
     from .history import History
     from .live_turn import PromptMail
@@ -59,6 +59,8 @@ class Seat:
         return self._actor.bind(lambda: self._start(handle, loop), stale=_is_stale)
 
     def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
+        from .conversation_actor import ConversationActor  # noqa: PLC0415 - 6 ms, with the turn: at the first prompt
+
         self.lost()
         actor = ConversationActor.start_on(loop, handle, self._history, engine_of(loop))
         _observe(actor, ConversationBound, {"conversation": handle.id, "loop": loop.name})
@@ -105,6 +107,8 @@ class Seat:
             self.lost()
             return None
         # As mail, not control: it must not overtake the prompts sent before it. They wait inside the actor, so it's never behind a turn.
+        from .conversation_actor import CancelMail  # noqa: PLC0415 - as above
+
         ending = actor.actor_ref.ask(CancelMail(response, error, given_up), block=False)
         if response is None:
             self._ending = ending

@@ -20,7 +20,6 @@ import msgspec
 
 from llm_actors.errors import ToolArgumentsError
 
-from .docstring import parameter_texts
 from .function import RESERVED, bound_keywords, documentation, plain_function
 from .json_schema import problems, shown
 from .schema import read_as, schema_of_type
@@ -86,6 +85,8 @@ class Signature:
         found = [
             parameter for parameter in inspect.signature(function).parameters.values() if parameter.name not in hidden
         ]
+        from .docstring import parameter_texts  # noqa: PLC0415 - its patterns take 0.4 ms to make
+
         texts = parameter_texts(documentation(function), [parameter.name for parameter in found])
         scope = _Scope(function)
         every = [Parameter(one, scope.annotation(one), texts.get(one.name)) for one in found]

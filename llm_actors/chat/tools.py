@@ -12,7 +12,6 @@ Nothing here calls a tool: the tool pool does. Pure but for what a toolbox's own
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterable
@@ -317,6 +316,8 @@ def _expanded(items: Iterable[AnyTool]) -> Iterable[Tool | ServerSideTool]:
 
 
 def _hash(tool: Tool | ServerSideTool, **more: Any) -> str:
+    import hashlib  # noqa: PLC0415 - 2 ms, with OpenSSL: for logs alone
+
     said = {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema, **more}
     if tool.plugin:
         said["plugin"] = tool.plugin

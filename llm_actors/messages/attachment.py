@@ -1,10 +1,7 @@
 """An attachment: bytes, a path or a URL, with a media type."""
 
-import base64
-import hashlib
 import json
-import mimetypes
-from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -47,6 +44,8 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def id(self) -> str:
         """SHA-256 of the content, or of `{"url": ...}`, in hex."""
+        import hashlib  # noqa: PLC0415 - 2 ms, with OpenSSL
+
         if self.content is None and self.path is None:
             return hashlib.sha256(json.dumps({"url": self.url}).encode()).hexdigest()
         return hashlib.sha256(self._local_bytes()).hexdigest()
@@ -59,6 +58,8 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         if self.type:
             return self.type
+        import mimetypes  # noqa: PLC0415 - for few attachments
+
         if self.content is not None or self.path is not None:
             head = self.content[:32] if self.content is not None else _head(self.path or "")
             found = sniff(head)
@@ -81,13 +82,16 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def base64_content(self) -> str:
         """`content_bytes()` in base64."""
+        import base64  # noqa: PLC0415 - for who has a file
+
         return base64.b64encode(self._local_bytes()).decode("ascii")
 
     def _local_bytes(self) -> bytes:
         if self.content is not None:
             return self.content
         if self.path is not None:
-            return Path(self.path).expanduser().read_bytes()
+            with _open(self.path) as file:
+                return file.read()
         msg = "this attachment is a URL; the library fetches it when it is sent"
         raise ValueError(msg)
 
@@ -110,8 +114,14 @@ def sniff(head: bytes) -> str | None:
 
 
 def _head(path: str) -> bytes:
-    with Path(path).expanduser().open("rb") as file:
+    with _open(path) as file:
         return file.read(32)
+
+
+def _open(path: str) -> BinaryIO:
+    from pathlib import Path  # noqa: PLC0415 - 3 ms, with urllib: for who has a file
+
+    return Path(path).expanduser().open("rb")
 
 
 def _is_text(head: bytes) -> bool:

@@ -177,46 +177,57 @@ class Actor(Life):
 
     # ---- mail: any thread -------------------------------------------------------------------------------------------
 
-    def _actor_take(self, envelope: Envelope[Any], lane: Lane) -> Exception | None:
+    def _actor_take(self, envelope: Envelope[Any], lane: Lane) -> Exception | None:  # noqa: C901 - the way of all mail, in one piece
         """Takes a message in; or gives why not."""
-        dropped: Envelope[Any] | None = None
         if carried.get() is not None:
             envelope = packed(envelope)
+        dropped: Envelope[Any] | None = None
         try:
             loop = self._actor_lives_on or self._actor_home()
             if loop.closed:
                 return self._actor_refusal(LoopClosedError("its event loop is closed"))
             with loop.lock:
                 if self._actor_dead or loop.ended:
-                    if lane == "kill" and self._actor_work is not None:  # the last hook, or what came to its end
-                        loop.post(self._actor_work.task.cancel)
-                    return self._actor_refusal()
+                    return self._actor_refuse(loop, lane)
                 mailbox = self._actor_mailbox
                 if mailbox is None:
                     mailbox = self._actor_mailbox = Mailbox()
-                if lane == "mail" and self.mailbox_bound is not None and self._actor_is_full(mailbox, envelope):
+                if lane != "mail":
+                    self._actor_take_ahead(loop, mailbox, envelope, lane)
+                    return None
+                if self.mailbox_bound is not None and self._actor_is_full(mailbox, envelope):
                     dropped = type(self).when_full(mailbox.mail, envelope)
                 if dropped is not envelope:
                     if dropped is not None:
                         mailbox.mail.remove(dropped)
-                    # First the wake-up, which may find the loop closed: then nothing was taken.
                     if not self._actor_awake:
                         self._actor_wake(loop)
-                    elif lane == "kill" and self._actor_work is not None:
-                        loop.post(self._actor_work.task.cancel)
-                    if lane == "mail":
-                        mailbox.mail.append(envelope)
-                    else:
-                        mailbox.put(lane, envelope)
+                    mailbox.mail.append(envelope)
         except MailboxFullError as error:
             return error
         except LoopClosedError as error:
             return self._actor_refusal(error)
         if dropped is not None:
-            text = f"the mailbox of {self} was full"
-            dead_letter(self, dropped.message, text)
-            answer_error(dropped.reply_to, MailboxFullError(text))
+            self._actor_drop(dropped)
         return None
+
+    def _actor_take_ahead(self, loop: Loop, mailbox: Mailbox, envelope: Envelope[Any], lane: Lane) -> None:
+        # First the wake-up, as for mail: it may find the loop closed, and then nothing was taken.
+        if not self._actor_awake:
+            self._actor_wake(loop)
+        elif lane == "kill" and self._actor_work is not None:
+            loop.post(self._actor_work.task.cancel)
+        mailbox.put(lane, envelope)
+
+    def _actor_refuse(self, loop: Loop, lane: Lane) -> Exception:
+        if lane == "kill" and self._actor_work is not None:  # the last hook, or what came to its end
+            loop.post(self._actor_work.task.cancel)
+        return self._actor_refusal()
+
+    def _actor_drop(self, dropped: Envelope[Any]) -> None:
+        text = f"the mailbox of {self} was full"
+        dead_letter(self, dropped.message, text)
+        answer_error(dropped.reply_to, MailboxFullError(text))
 
     def _actor_is_full(self, mailbox: Mailbox, envelope: Envelope[Any]) -> bool:
         bound = self.mailbox_bound

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from .ending import Ending
-from .supervision import Restart, State
+from .settings import GRACE, Restart
+from .supervision import State
 
 Kind: TypeAlias = Literal["worker", "supervisor"]
-GRACE = 5.0
-"""Seconds that a child has to stop in, where its specification says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

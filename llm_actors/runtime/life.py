@@ -169,7 +169,7 @@ class Life(Drain):
     # ---- the end of the loop ----------------------------------------------------------------------------------------
 
     def _actor_end(self) -> Coroutine[Any, Any, None] | None:
-        """See loop.Inhabitant."""
+        """See Inhabitant."""
         cause = LoopClosedError("its event loop ended")
         fresh = self._actor_die("loop ended", cause)
         stops = self._actor_clear("its event loop ended", cause)
@@ -191,7 +191,7 @@ class Life(Drain):
             await asyncio.sleep(0)  # its done callback settles it, and may begin another
 
     def _actor_abandon(self) -> None:
-        """See loop.Inhabitant."""
+        """See Inhabitant."""
         cause = LoopClosedError("its event loop is closed")
         self._actor_die("loop ended", cause)
         stops = self._actor_clear("its event loop is closed", cause)

@@ -31,6 +31,7 @@ from llm_actors.errors import AsyncioOnlyError, LoopClosedError
 
 from . import clock as clocks
 from .background_thread import BackgroundThread
+from .inhabitant import Inhabitant
 from .stalls import StallWatch, Stepped
 from .steps import Steps
 from .which_system import DEFAULT
@@ -51,18 +52,6 @@ class Timer(Protocol):
 
     def cancel(self) -> None:
         """It will not be made. Its loop only; again is no error."""
-        ...
-
-
-class Inhabitant(Protocol):
-    """Who has work on a loop and must be ended with it: an actor."""
-
-    def _actor_end(self) -> Coroutine[Any, Any, None] | None:
-        """The loop ends: stop, answer all mail. Gives what is to be awaited, if anything is. Its loop only."""
-        ...
-
-    def _actor_abandon(self) -> None:
-        """The loop was closed under it: answer all mail at once. Any thread."""
         ...
 
 
@@ -105,18 +94,16 @@ class Loop:
 
     def is_current(self) -> bool:
         """We are on its thread, inside it."""
-        if self._by_thread:  # 0.08 us; asyncio's own look asks the system for the process's number, up to CPython 3.11: 0.21 us
-            return self.asyncio_loop._thread_id == get_ident()  # type: ignore[attr-defined]
+        if (
+            self._by_thread
+        ):  # 0.08 us; asyncio's own look asks the system for the process's number, up to CPython 3.11: 0.21 us
+            thread: int | None = self.asyncio_loop._thread_id  # type: ignore[attr-defined]
+            return thread == get_ident()
         return asyncio._get_running_loop() is self.asyncio_loop
 
     def is_open_and_here(self) -> bool:
         """`running()` would give it, and it has not ended: for who has an idea which loop it is."""
-        return (
-            not self.ended
-            and self.is_current()
-            and self._parked is not None
-            and sniffio.thread_local.name != "trio"
-        )
+        return not self.ended and self.is_current() and self._parked is not None and sniffio.thread_local.name != "trio"
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pykka
 from pykka import ActorDeadError
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 
-@dataclass(frozen=True, slots=True)
-class Down:
+class Down(NamedTuple):
     """What was monitored has ended. `ref`: as it was given to `monitor()`. `reason`: `stopped`, `killed`, `failed`, `loop ended`.
 
     `error`: what it failed of; LoopClosedError where its loop ended.

@@ -155,7 +155,9 @@ class ActorRef(pykka.ActorRef[A]):
     def _send(self, message: Any, reply: Reply, lane: Lane) -> Future[Any]:
         actor = self._actor
         refused = actor._actor_take(Envelope(message, reply), lane)
-        reply._owner = actor._actor_lives_on  # known now: an actor started outside of all loops has one since its first message
+        reply._owner = (
+            actor._actor_lives_on
+        )  # known now: an actor started outside of all loops has one since its first message
         if refused is not None:
             if not isinstance(message, Stop | Kill):
                 dead_letter(self, message, str(refused))

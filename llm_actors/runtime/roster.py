@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError
 
@@ -11,21 +11,13 @@ from .child import Child
 from .ending import Ending
 from .intensity import Intensity
 from .post import Post
-from .supervision import Strategy, Supervision
+from .settings import Strategy, check_settings
+from .supervision import Supervision
 
 if TYPE_CHECKING:
     from llm_actors.observe import Observed
 
     from .loop import Loop
-
-
-def check_settings(strategy: Strategy, intensity: int, period: float) -> Strategy:
-    """The strategy. Raises ValueError for what a supervisor can't go by."""
-    if strategy not in get_args(Strategy):
-        msg = f"strategy is one of {', '.join(get_args(Strategy))}, not {strategy!r}"
-        raise ValueError(msg)
-    Intensity(intensity, period)
-    return strategy
 
 
 class Charge:

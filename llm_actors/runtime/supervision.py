@@ -18,9 +18,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from .backoff import Backoff
 from .ending import Ending
 from .intensity import Intensity
+from .settings import Restart, Strategy
 
-Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
-Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 State: TypeAlias = Literal["starting", "up", "stopping", "down"]
 
 

@@ -21,10 +21,10 @@ from llm_actors.runtime import (
     Future,
     ThreadingActor,
     background,
+    drain,
     drop_newest,
     drop_oldest,
     here,
-    drain,
     loop,
     running,
 )

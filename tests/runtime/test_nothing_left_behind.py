@@ -241,7 +241,7 @@ def test_non_daemon_threads_may_use_the_background_loop_until_they_end():
 def test_supervised_actors_end_with_their_loop_in_reverse_order_and_are_not_restarted():
     text = """
     from llm_actors.runtime.roster import Roster
-    from llm_actors.runtime.supervising import root
+    from llm_actors.runtime.supervisor_office import root
 
     class Child(Slow):
         def __init__(self, name):
@@ -279,7 +279,7 @@ def test_supervised_actors_end_with_their_loop_in_reverse_order_and_are_not_rest
 def test_a_script_that_ends_without_stopping_its_supervised_actors_and_readers_ends():
     text = """
     from llm_actors.runtime.roster import Roster
-    from llm_actors.runtime.supervising import root
+    from llm_actors.runtime.supervisor_office import root
     from llm_actors.runtime.topic import Topic
 
     topic = Topic("t")

@@ -20,7 +20,7 @@ from llm_actors.runtime.child import Child
 from llm_actors.runtime.loop import running
 from llm_actors.runtime.mailbox import drop_oldest
 from llm_actors.runtime.roster import Roster
-from llm_actors.runtime.supervising import root
+from llm_actors.runtime.supervisor_office import root
 
 WAIT = 10.0
 SOON = Backoff(first=0.02, jitter=0.0)

@@ -14,7 +14,7 @@ from llm_actors.runtime import Actor, ActorDeadError, SystemClock, dead_letters,
 from llm_actors.runtime.backoff import Backoff
 from llm_actors.runtime.reply import StopReply
 from llm_actors.runtime.roster import Roster
-from llm_actors.runtime.supervising import root
+from llm_actors.runtime.supervisor_office import root
 
 
 class JumpingSelector(selectors.DefaultSelector):
