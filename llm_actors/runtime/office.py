@@ -221,7 +221,7 @@ class Office(Mortal, Post):
             self._actor_ending = ending
             waiting, self._waiting = self._waiting, None
         left = waiting.take_all() if waiting is not None else []
-        reason = f"{self} has ended ({ending.reason}) and is not restarted"
+        reason = f"{self} has ended ({ending.reason}) and is not restarted" if left else ""
         for envelope in left:
             dead_letter(self, envelope.message, reason)
             answer_error(envelope.reply_to, dead(reason, ending.error))

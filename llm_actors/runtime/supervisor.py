@@ -15,6 +15,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -71,6 +72,7 @@ class Supervisor(Actor):
         self._waiting: dict[str, list[Future[bool]]] = {}
         self._kills: dict[str, Timer] = {}
         self._timer: Timer | None = None
+        self._listening = False
         self._over: Future[None] = Future(roster.loop)
 
     # ---- its life ---------------------------------------------------------------------------------------------------
@@ -151,8 +153,17 @@ class Supervisor(Actor):
 
     def _hear(self, charge: Charge, incarnation: int, ending: Ending) -> None:
         """An incarnation has ended. Any thread."""
+        loop = self._roster.loop
+        if self._supervision.ending and not self._listening and loop.is_current():
+            # They are stopped one after the other: the next one's turn comes with this one's end, not a turn of the loop later.
+            self._listening = True
+            try:
+                Context().run(self._ended, charge, incarnation, ending)
+            finally:
+                self._listening = False
+            return
         with contextlib.suppress(LoopClosedError):
-            self._roster.loop.post(self._ended, charge, incarnation, ending)
+            loop.post(self._ended, charge, incarnation, ending)
 
     def _ended(self, charge: Charge, incarnation: int, ending: Ending) -> None:
         child = charge.child.id
