@@ -211,6 +211,7 @@ class Drain(Mortal, pykka.Actor):
         task.add_done_callback(partial(self._actor_settle, settled), context=self._actor_handlers_context())
 
     def _actor_settle(self, settled: Settled, task: asyncio.Task[Any]) -> None:
+        assert self._actor_lives_on is not None
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         work = self._actor_work
         if work is None or work.task is not task:  # abandoned with its loop, and answered
@@ -219,8 +220,14 @@ class Drain(Mortal, pykka.Actor):
         if self._actor_unit is not None:
             self._actor_unit.place = None
         settled(work.waiting, None if error is not None else task.result(), error)
-        if not self._actor_dead:
-            self._actor_go_on()
+        if self._actor_dead:
+            return
+        with self._actor_lives_on.lock:
+            if not self._actor_mailbox:  # the common end: a drain that finds nothing costs 1.5 us
+                self._actor_mailbox = None
+                self._actor_rest()
+                return
+        self._actor_go_on()
 
     if TYPE_CHECKING:
         # The hooks may be `async def`, which Pykka's own declarations do not say.

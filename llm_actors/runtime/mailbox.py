@@ -50,7 +50,10 @@ class Mailbox:
             self.mail.append(envelope)
             return
         rank = _RANK[lane]
-        ahead = self._ahead = self._ahead or []
+        ahead = self._ahead
+        if not ahead:
+            self._ahead = [(rank, envelope)]
+            return
         behind = [index for index, (other, _) in enumerate(ahead) if other > rank]
         ahead.insert(behind[0] if behind else len(ahead), (rank, envelope))
 
