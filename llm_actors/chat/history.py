@@ -11,7 +11,7 @@ and the last result the entries alone would be invalid (C2), so the view answers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -77,13 +77,26 @@ class Recorded(NamedTuple):
     after: History
 
 
+class Seen(NamedTuple):
+    """What `History.latest()` found at this link: nobody walks back further than to here, however long ago it was said."""
+
+    link: Any
+    entries: list[Entry]
+    system: str
+
+
+STEPS = 32
+"""Links that it walks before it notes what it found: a short history notes nothing."""
+
+
 class History:
     """The entries of one conversation. Its loop only, but for `fork()` and reading, which any thread may do."""
 
-    __slots__ = ("head",)
+    __slots__ = ("_seen", "head")
 
-    def __init__(self, head: Link | None = None) -> None:
+    def __init__(self, head: Link | None = None, seen: Seen | None = None) -> None:
         self.head = head
+        self._seen = seen
 
     def append(self, entry: Entry) -> None:
         """Adds one entry. O(1)."""
@@ -91,7 +104,7 @@ class History:
 
     def fork(self) -> History:
         """A history with the same past and a future of its own. O(1): the past is shared."""
-        return History(self.head)
+        return History(self.head, self._seen)
 
     def entries(self) -> list[Entry]:
         """All that counts, oldest first: from the last `Replaced` on, without withdrawn turns."""
@@ -122,11 +135,42 @@ class History:
 
         With `messages=` these count, not what was said before.
         """
-        given = prompt.given_messages
-        before = raw_messages(self.entries()) if given is None else given
-        system = next((message.text for message in reversed(before) if message.role == "system"), "")
-        results = [result_part(result) for result in prompt.tool_results]
-        return open_calls([*before, Message("tool", [*results])]), system
+        given, said = prompt.given_messages, prompt.tool_results
+        results = [Message("tool", [result_part(result) for result in said])] if said else []
+        if given is not None:
+            return open_calls([*given, *results]), _system_in(given) or ""
+        entries, system = self.latest()
+        return open_calls([*raw_messages(entries), *results]) if entries or results else [], system
+
+    def latest(self) -> tuple[list[Entry], str]:
+        """What counts from the latest answer on, and the system prompt in force. Walks each link a few times in its life."""
+        seen = self._seen
+        found: list[Entry] = []
+        withdrawn: set[str] = set()
+        system: str | None = None
+        answered, steps, link = False, 0, self.head
+        while link is not None and (system is None or not answered):
+            if seen is not None and link is seen.link:
+                found += [] if answered else reversed(seen.entries)
+                system = seen.system if system is None else system
+                break
+            steps += 1
+            entry = link.entry
+            if type(entry) is Withdrawn:
+                withdrawn.add(entry.turn)
+            elif entry.turn not in withdrawn:
+                if not answered:
+                    found.append(entry)
+                messages = (entry.message,) if type(entry) is Said else getattr(entry, "messages", ())
+                system = _system_in(messages) if system is None else system
+                if type(entry) is Replaced:
+                    break
+                answered = answered or (type(entry) is Answered and any(one.role != "tool" for one in messages))
+            link = link.before
+        found.reverse()
+        if steps > STEPS:
+            self._seen = Seen(self.head, found, system or "")
+        return found, system or ""
 
     def records(self, turn: str | None = None) -> list[Recorded]:
         """Each complete model call (of one turn), in the order of the turns, those before a compaction too. O(n): the past is shared."""
@@ -158,6 +202,10 @@ class History:
 
     def __repr__(self) -> str:
         return f"<History of {len(self.entries())} entries>"
+
+
+def _system_in(messages: Sequence[Message]) -> str | None:
+    return next((message.text for message in reversed(messages) if message.role == "system"), None)
 
 
 def raw_messages(entries: Iterable[Entry]) -> list[Message]:
