@@ -185,6 +185,8 @@ class LiveTurn:
         In a circle of references each turn would be left to the garbage collector, whose long runs get rare where much stays in memory.
         """
         self.flight = self.writer = None
+        self.log.prompt.let_go()
+        self.sent.let_go()
         self.run = None  # type: ignore[assignment] # nothing is run any more
         self.jobs.clear()
         for voice in self.voices:
