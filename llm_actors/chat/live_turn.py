@@ -34,11 +34,12 @@ class PromptMail:
     """The mail that brings a prompt to its conversation: the log to feed and all that was copied at the call."""
 
     __slots__ = (
+        "_context",
+        "_settled",
         "after_call",
         "before_call",
         "chain_limit",
         "compacts",
-        "context",
         "errand",
         "failures",
         "key",
@@ -80,7 +81,8 @@ class PromptMail:
         self.scope = scope
         self.sent_at = sent_at
         """Monotonic seconds, from which the system's timeout counts; None where another timeout was given."""
-        self.context = context
+        self._context = context
+        self._settled: str | None = None
         self.when_busy: WhenBusy = when_busy
         self.failures = failures
         self.steers = steers
@@ -92,10 +94,18 @@ class PromptMail:
     def settle_scope(self, conversation: str, engine: Engine) -> None:
         """Adds what the system says; from here on the context, for all that the turn calls, carries what is inherited from it."""
         scope = self.scope
-        if self.sent_at is not None:
+        if self.sent_at is not None and engine.timeout is not None:
             scope = scope.until(after(engine.timeout, self.sent_at, "the system"))
-        self.scope = scope = scope.within(engine.scope)
-        self.context.run(carried.set, scope.passed_on(conversation, self.log.id))
+        self.scope = scope.within(engine.scope)
+        self._settled = conversation
+
+    @property
+    def context(self) -> Context:
+        """The context of what the turn calls. What is inherited is put there at the first look: most turns call nothing."""
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            self._context.run(carried.set, self.scope.passed_on(settled, self.log.id))
+        return self._context
 
     def call_context(self, tool_call_id: str | None) -> Context:
         """The context of one tool call."""
@@ -151,7 +161,7 @@ class LiveTurn:
         self.flight: Flight | None = None
         self.writer: RoundWriter | None = None
         self.jobs: dict[int, Any] = {}
-        self.run: ToolRun
+        self.run: ToolRun | None = None
         self.timer: Any = None
         self.kept: list[Entry] = []
         self.leader: LiveTurn | None = None
@@ -187,7 +197,7 @@ class LiveTurn:
         self.flight = self.writer = None
         self.log.prompt.let_go()
         self.sent.let_go()
-        self.run = None  # type: ignore[assignment] # nothing is run any more
+        self.run = None
         self.jobs.clear()
         for voice in self.voices:
             voice.leader = None

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .seams import Engine
 
 
+_field: Any = vars(ModelRequest)["messages"]
+
+
 class ScriptRequest(ModelRequest, frozen=True):
     """A request whose `messages` are made of the history when the script looks at them: most don't.
 
@@ -30,9 +33,9 @@ class ScriptRequest(ModelRequest, frozen=True):
     """
 
     @property
-    def messages(self) -> list[Message]:  # type: ignore[override]
+    def messages(self) -> list[Message]:  # type: ignore[misc] # pyright: ignore[reportIncompatibleVariableOverride]
         """The whole valid history with the new turn."""
-        transcript: Any = ModelRequest.messages.__get__(self)  # type: ignore[attr-defined]
+        transcript: Any = _field.__get__(self)
         return transcript.messages()  # type: ignore[no-any-return]
 
 

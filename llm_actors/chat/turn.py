@@ -43,13 +43,7 @@ class Turn(TurnFailing):
 
     def handle(self, mail: Mail) -> list[Command]:
         """What to do about this mail. Mail for something that is over gives nothing."""
-        if self.state == "over":
-            return []
-        if isinstance(mail, mail_.Cancel):
-            return self._end(mail.error, mail.now)
-        if isinstance(mail, mail_.Woken):
-            return self._woken(mail.now)
-        return self._HANDLERS[type(mail)](self, mail)
+        return [] if self.state == "over" else self._HANDLERS[type(mail)](self, mail)
 
     # ---- the way to an answer
 
@@ -77,7 +71,8 @@ class Turn(TurnFailing):
         for said in self.plan.joined or (prompt,):
             if said.prompt or said.attachments:
                 entries.append(Said(turn, user(*([said.prompt] if said.prompt else []), list(said.attachments))))
-        return [Observe(self._started(mail.now)), *self._append(entries, mail.now)]
+        started = [Observe(self._started(mail.now))] if self.plan.observers else []
+        return [*started, *self._append(entries, mail.now)]
 
     def _started(self, now: float) -> TurnStarted:
         scope = self.plan.scope
@@ -321,4 +316,6 @@ class Turn(TurnFailing):
         mail_.Steer: _steer,
         mail_.Unsteer: _unsteer,
         mail_.ToolProgress: _tool_progress,
+        mail_.Cancel: lambda self, mail: self._end(mail.error, mail.now),
+        mail_.Woken: lambda self, mail: self._woken(mail.now),
     }

@@ -186,6 +186,8 @@ class TurnEnding:
         self.state = "over"
         error = self._error
         plan = self.plan
+        if not plan.observers:
+            return [Finish(error)]
         text = repr(error) if error is not None else None
         record = TurnFinished(now=now, conversation=plan.conversation, response=plan.id, rounds=self.round, error=text)
         return [Finish(error), Observe(record)]
