@@ -192,15 +192,12 @@ class EventLog(Arrivals):
             _wake(waiter)
         return waiter
 
-    def taken(self, answer: Future[None]) -> None:
-        """The conversation has taken the prompt in, or can't any more: then that is the turn's end. Any thread."""
-        try:
-            answer.get(timeout=0)
-        except Exception as error:  # noqa: BLE001 - whatever it is, readers must hear of it
-            cause = error.__cause__
-            known = isinstance(cause, LoopClosedError | ConversationCrashedError)
-            self.seal(cause if known and cause is not None else error, [], [])
-            self.release()
+    def not_taken(self, error: BaseException) -> None:
+        """The conversation can't take the prompt in any more: that is the turn's end. Any thread."""
+        cause = error.__cause__
+        known = isinstance(cause, LoopClosedError | ConversationCrashedError)
+        self.seal(cause if known and cause is not None else error, [], [])
+        self.release()
 
     def over(self) -> bool:
         """Whether the reader that asks may see the end."""

@@ -79,7 +79,7 @@ class Posting(Origin, Generic[R]):
         response = current().new_id()
         self._check_open(response)
         sent.conversation = None if self._single else self
-        sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
+        sent.hooks = hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
         log = EventLog(response, sent, self.model, self, chain=sent.said.chain, detached=detached)
         log.steers = steers
         conversation: Any = self
@@ -89,17 +89,20 @@ class Posting(Origin, Generic[R]):
             model=self.model,
             key=Secret(key) if isinstance(key, str) else key,
             toolboxes=toolboxes,
-            before_call=sent.hooks[0],
-            after_call=sent.hooks[1],
+            before_call=hooks[0],
+            after_call=hooks[1],
             chain_limit=self.chain_limit if limit is None else limit,
             scope=scope,
             sent_at=sent_at,
             context=contextvars.copy_context(),
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
-            compacts=compacts(self.compaction, self.compact_at, self.model.context_size),
+            compacts=compacts(self.compaction, self.compact_at, self.model.context_size) if self.compaction else None,
         )
-        with held(scope.groups, log):
+        if scope.groups:
+            with held(scope.groups, log):
+                self._place(mail, take)
+        else:
             self._place(mail, take)
         return self._view(log)
 
@@ -135,7 +138,8 @@ class Posting(Origin, Generic[R]):
                     self._seal_unposted(other.log, replaced)
             self._unposted.append(mail)
         else:
-            self._deliver_to(loop)
+            if self._unposted:
+                self._deliver_to(loop)
             self._check_room(mail, self._seat.room(conversation, loop))
             if take is None:
                 self._seat.post(conversation, loop, mail)

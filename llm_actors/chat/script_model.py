@@ -32,8 +32,8 @@ class ScriptRequest(ModelRequest, frozen=True):
     Made for each request they would make a turn cost as much as all turns before it: 30 ms at 10,000 turns.
     """
 
-    @property
-    def messages(self) -> list[Message]:  # type: ignore[misc] # pyright: ignore[reportIncompatibleVariableOverride]
+    @property  # type: ignore[misc]
+    def messages(self) -> list[Message]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The whole valid history with the new turn."""
         transcript: Any = _field.__get__(self)
         return transcript.messages()  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ConversationBound, Record
 from llm_actors.runtime import Binding, system_context
+from llm_actors.runtime.told import tell
 
 from .conversation_actor import CancelMail, ConversationActor
 from .seams import admit, engine_of
@@ -56,6 +57,9 @@ class Seat:
 
     def actor(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
         """The actor; one on this loop where there is none, or none any more."""
+        actor = self._actor.value
+        if actor is not None and not _is_stale(actor):
+            return actor
         return self._actor.bind(lambda: self._start(handle, loop), stale=_is_stale)
 
     def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
@@ -94,7 +98,7 @@ class Seat:
         """Sends a prompt there."""
         actor = self.actor(handle, loop)
         mail.log.loop = actor.engine.loop
-        actor.actor_ref.ask(mail, block=False).add_done_callback(mail.log.taken)
+        tell(actor, mail, mail.log.not_taken)
 
     def cancel(
         self, response: str | None, error: BaseException, *, given_up: bool = False
