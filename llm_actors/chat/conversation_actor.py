@@ -86,12 +86,11 @@ class ConversationActor(ConversationWork):
 
     def on_receive(self, message: Any) -> Any:
         """One mail; what it causes is started, not waited for."""
-        take = self._TAKES.get(type(message))
-        if take is None:
+        if type(message) not in self._TAKES:
             return self._say(message) if isinstance(message, Prompt) else super().on_receive(message)
         token = carried.set(None)  # what a turn calls runs in the context of its prompt, all else of it in none
         try:
-            return take(self, message)
+            return self._take(message)
         except (LoopClosedError, SystemShutdownError):  # no defect: it is the end, and whoever sent the mail is told
             raise
         except Exception as error:  # noqa: BLE001 - a defect of ours, of a store, of a model's `open_round`
@@ -102,6 +101,9 @@ class ConversationActor(ConversationWork):
             return []
         finally:
             carried.reset(token)
+
+    def _take(self, message: TurnMail | PromptMail | CancelMail | RestartMail) -> Any:
+        return self._TAKES[type(message)](self, message)
 
     def on_stop(self) -> None:
         """Stopped: what is here ends as the loop's end would end it. No mail comes any more, so nothing is waited for."""

@@ -134,8 +134,10 @@ class ConversationWork(Actor):
         self._run_of(live).prepare(live.mail.toolboxes)
 
     def _send(self, live: LiveTurn, command: Send) -> Mail | None:
+        self.engine.counts["rounds"] += 1
         try:
-            self._choose(live, command.model)
+            if command.model is not None:
+                self._choose(live, command.model)
         except (LLMError, ValueError) as error:  # no such model, or it can't do what was asked
             return RoundFailed(self._now(), command.round, error)
         if command.results:
@@ -151,8 +153,9 @@ class ConversationWork(Actor):
     def _open(self, live: LiveTurn, round: int) -> Mail | None:
         """Begins the model call, once there is room for it in the budgets."""
         log = live.log
+        budgets = live.mail.scope.budgets
         try:
-            spending = spending_for(live.mail.scope.budgets, live.sent, live.model)
+            spending = spending_for(budgets, live.sent, live.model) if budgets else None
         except TurnError as error:
             return RoundFailed(self._now(), round, error)
         writer = RoundWriter(log, live.write, round, self.engine.loop.clock, partial(self._tell, log.id), spending)
@@ -166,7 +169,7 @@ class ConversationWork(Actor):
 
     def _choose(self, live: LiveTurn, wanted: Any) -> None:
         """The model that is called from here on. Raises UnknownModelError, OptionsError, AttachmentError, ValueError."""
-        if wanted is None or wanted in (live.model, live.model.model_id):
+        if wanted in (live.model, live.model.model_id):
             return
         asked = live.mail.model
         live.model = self.engine.find_model(wanted, like=asked) if isinstance(wanted, str) else wanted

@@ -237,4 +237,7 @@ class LiveTurn:
     def output(self, voice: LiveTurn) -> list[Message]:
         """What the turn added to the conversation, for itself or since it took this voice; prompts left out."""
         kept = self.kept[voice.first_entry :]
-        return raw_messages([entry for entry in kept if isinstance(entry, Answered | Returned)])
+        entries = [entry for entry in kept if type(entry) is Answered or type(entry) is Returned]
+        if len(entries) == 1 and type(entries[0]) is Answered:  # as most turns are
+            return list(entries[0].messages)
+        return raw_messages(entries)

@@ -51,7 +51,9 @@ class AnyScriptModel(AnyModel):
         request = ScriptRequest(
             model=self.model_id,
             messages=transcript,
-            tools=[tool_spec(tool) for tool in sent.tools if not isinstance(tool, ServerSideTool)],
+            tools=[tool_spec(tool) for tool in sent.tools if not isinstance(tool, ServerSideTool)]
+            if sent.tools
+            else [],
             schema=sent.schema,
             options=sent.option_values,
             stream=sent.stream,

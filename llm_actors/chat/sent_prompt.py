@@ -120,6 +120,8 @@ class SentPrompt:
     @property
     def option_values(self) -> dict[str, Any]:
         """The options that are set, by name."""
+        if type(self.options) is Options:
+            return {}  # it has none
         return {name: value for name, value in msgspec.to_builtins(self.options).items() if value is not None}
 
     @property

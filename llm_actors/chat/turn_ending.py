@@ -44,24 +44,26 @@ State = Literal[
 class TurnEnding:
     """See the head of this file, and of turn.py for the states."""
 
+    # What most turns leave as it is stands in the class: 2 us less to make one.
+    state: State = "queued"
+    round = 0
+    _tool_round: ToolRound | None = None
+    _error: BaseException | None = None
+    _appending = 0
+    _stopping_round = False
+    _stopping_job = False
+    _partial: tuple[Message, ...] = ()
+    _produced = False
+    _errand = False
+    _tokens = 0  # of the history, counted where there is a bound
+
     def __init__(self, plan: TurnPlan, call_id: Callable[[int], str]) -> None:
         self.plan = plan
-        self.state: State = "queued"
-        self.round = 0
         self.records: list[CallRecord] = []
         self._call_id = call_id
         self._tools: dict[str, Any] = plan.tools
-        self._tool_round: ToolRound | None = None
-        self._error: BaseException | None = None
-        self._appending = 0
-        self._stopping_round = False
-        self._stopping_job = False
         self._resume: list[ToolCall] = []
         self._unstarted: list[ToolCall] = []
-        self._partial: tuple[Message, ...] = ()
-        self._produced = False
-        self._errand = False
-        self._tokens = 0  # of the history, counted where there is a bound
         self._steers: dict[str, Message] = {}
         self._results: list[ToolResult] = []
 
@@ -193,7 +195,7 @@ class TurnEnding:
         return [Finish(error), Observe(record)]
 
     def _append(self, entries: list[Entry], now: float) -> list[Command]:
-        if self._bound is not None:
+        if self.plan.compacts is not None and self._bound is not None:
             self._tokens = grown(self._tokens, entries)
         if not entries:
             self._appending += 1
