@@ -344,8 +344,8 @@ class ConversationActor(ConversationWork):
 
     _TAKES: ClassVar[dict[type, Callable[[ConversationActor, Any], Any]]] = {
         TurnMail: lambda self, mail: self._feed(mail.response, mail.mail),
-        PromptMail: _enqueue,
-        CancelMail: cancel,
+        PromptMail: lambda self, mail: self._enqueue(mail),
+        CancelMail: lambda self, mail: self.cancel(mail),
         RestartMail: lambda self, mail: self._restart(_crashed(mail.error)),
     }
 
