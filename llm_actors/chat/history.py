@@ -81,11 +81,11 @@ class Seen(NamedTuple):
     """What `History.latest()` found at this link: nobody walks back further than to here, however long ago it was said."""
 
     link: Any
-    entries: list[Entry]
+    latest: tuple[Any, ...]  # links, newest first
     system: str
 
 
-STEPS = 32
+STEPS = 8
 """Links that it walks before it notes what it found: a short history notes nothing."""
 
 
@@ -145,13 +145,13 @@ class History:
     def latest(self) -> tuple[list[Entry], str]:
         """What counts from the latest answer on, and the system prompt in force. Walks each link a few times in its life."""
         seen = self._seen
-        found: list[Entry] = []
+        found: list[Any] = []
         withdrawn: set[str] = set()
         system: str | None = None
         answered, steps, link = False, 0, self.head
         while link is not None and (system is None or not answered):
             if seen is not None and link is seen.link:
-                found += [] if answered else reversed(seen.entries)
+                found += () if answered else seen.latest
                 system = seen.system if system is None else system
                 break
             steps += 1
@@ -160,17 +160,16 @@ class History:
                 withdrawn.add(entry.turn)
             elif entry.turn not in withdrawn:
                 if not answered:
-                    found.append(entry)
+                    found.append(link)
                 messages = (entry.message,) if type(entry) is Said else getattr(entry, "messages", ())
                 system = _system_in(messages) if system is None else system
                 if type(entry) is Replaced:
                     break
                 answered = answered or (type(entry) is Answered and any(one.role != "tool" for one in messages))
             link = link.before
-        found.reverse()
         if steps > STEPS:
-            self._seen = Seen(self.head, found, system or "")
-        return found, system or ""
+            self._seen = Seen(self.head, tuple(found), system or "")
+        return [link.entry for link in reversed(found)], system or ""
 
     def records(self, turn: str | None = None) -> list[Recorded]:
         """Each complete model call (of one turn), in the order of the turns, those before a compaction too. O(n): the past is shared."""
@@ -205,7 +204,11 @@ class History:
 
 
 def _system_in(messages: Sequence[Message]) -> str | None:
-    return next((message.text for message in reversed(messages) if message.role == "system"), None)
+    found = None
+    for message in messages:
+        if message.role == "system":
+            found = message.text
+    return found
 
 
 def raw_messages(entries: Iterable[Entry]) -> list[Message]:
