@@ -359,5 +359,7 @@ class EventLog(Arrivals):
 
 
 def _wake(waiter: Future[None]) -> None:
-    with contextlib.suppress(queue.Full):  # woken already, by the other of writer and reader
+    try:  # `suppress` takes 0.5 us, and each read wakes who waits
         waiter.set(None)
+    except queue.Full:  # woken already, by the other of writer and reader
+        return

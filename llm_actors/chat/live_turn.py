@@ -196,13 +196,14 @@ class LiveTurn:
         """
         self.flight = self.writer = None
         self.log.prompt.let_go()
-        self.sent.let_go()
+        if self.sent is not self.log.prompt:
+            self.sent.let_go()
         self.run = None
         self.jobs.clear()
-        for voice in self.voices:
+        voices, self.voices = self.voices, []
+        for voice in voices:
             voice.leader = None
             voice.let_go()
-        self.voices = []
 
     def write(self, items: list[Item]) -> None:
         """Into the logs of all responses that this turn answers."""

@@ -131,7 +131,7 @@ class Posting(Origin, Generic[R]):
         conversation: Any = self
         loop = self._loop()
         if loop is None:
-            self._check_room(mail, Room(len(self._unposted), mailbox_bound(), default_policy()))
+            self._check_room(mail, Room(None, len(self._unposted), mailbox_bound(), default_policy()))
             if mail.when_busy == "replace" and not mail.steers:
                 replaced = ResponseCancelledError("replaced by a newer prompt")
                 for other in [other for other in self._unposted if other.errand is None]:
@@ -140,15 +140,16 @@ class Posting(Origin, Generic[R]):
         else:
             if self._unposted:
                 self._deliver_to(loop)
-            self._check_room(mail, self._seat.room(conversation, loop))
-            if take is None:
-                self._seat.post(conversation, loop, mail)
-            else:
+            room = self._seat.room(conversation, loop)
+            self._check_room(mail, room)
+            if take is None and room.actor is not None:
+                self._seat.post(room.actor, mail)
+            elif take is not None:
                 mail.log.loop = loop
                 take(mail)
 
     def _check_room(self, mail: PromptMail, room: Room) -> None:
-        waiting, bound, policy = room
+        _, waiting, bound, policy = room
         mail.when_busy = self.when_busy or policy
         if mail.errand is not None:
             mail.when_busy = "queue"
@@ -185,7 +186,7 @@ class Posting(Origin, Generic[R]):
 
     def _deliver_one(self, conversation: Any, loop: Loop, mail: PromptMail) -> None:
         try:
-            self._seat.post(conversation, loop, mail)
+            self._seat.post(self._seat.actor(conversation, loop), mail)
         except SystemShutdownError as error:  # its system was shut down since it was written down
             mail.log.seal(error, [], [])
             mail.log.release()

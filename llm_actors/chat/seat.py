@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 
 class Room(NamedTuple):
-    """How many prompts have been sent and not ended, how many may be, and what becomes of one more."""
+    """Who takes prompts, how many have been sent and not ended, how many may be, and what becomes of one more."""
 
+    actor: ConversationActor | None
     taken: int
     bound: int
     when_busy: WhenBusy
@@ -88,15 +89,14 @@ class Seat:
     def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
         """Whether one more prompt is taken there."""
         actor = self.actor(handle, loop)
-        return Room(actor.backlog, actor.engine.mailbox, actor.engine.when_busy)
+        return Room(actor, actor.backlog, actor.engine.mailbox, actor.engine.when_busy)
 
     def claim(self, log: EventLog) -> bool:
         """Whether the turn that claimed it before has ended; then it is this one's. Of two that come at once one gets it."""
         return self._latest.bind(lambda: log, stale=lambda latest: latest.sealed) is log
 
-    def post(self, handle: AnyConversation[Any], loop: Loop, mail: PromptMail) -> None:
+    def post(self, actor: ConversationActor, mail: PromptMail) -> None:
         """Sends a prompt there."""
-        actor = self.actor(handle, loop)
         mail.log.loop = actor.engine.loop
         tell(actor, mail, mail.log.not_taken)
 

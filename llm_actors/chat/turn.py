@@ -109,8 +109,10 @@ class Turn(TurnFailing):
         if self._appending:
             return []
         if self.state == "opening":
+            if not self.plan.toolboxes:
+                return self._ready(mail.now)
             self.state = "preparing"
-            return [Prepare()] if self.plan.toolboxes else self._prepared(mail_.Prepared(mail.now, self._tools))
+            return [Prepare()]
         if self.state == "keeping":
             return self._after_round(mail.now)
         if self.state == "steering":
@@ -129,9 +131,10 @@ class Turn(TurnFailing):
         if mail.error is not None:
             return self._end(mail.error, mail.now)
         self._tools = mail.tools
-        if self._resume:
-            return self._start_tools(self._resume, mail.now)
-        return self._go_on(mail.now)
+        return self._ready(mail.now)
+
+    def _ready(self, now: float) -> list[Command]:
+        return self._start_tools(self._resume, now) if self._resume else self._go_on(now)
 
     def _steer(self, mail: mail_.Steer) -> list[Command]:
         if self.state not in ("stopping", "closing"):
@@ -152,7 +155,7 @@ class Turn(TurnFailing):
             self._repetition = None
             said = self._append([Said(self.plan.id, message) for message in steers.values()], now)
             return [Steered(list(steers)), *said]
-        compacting = self._compact_ahead()
+        compacting = self._compact_ahead() if self.plan.compacts is not None else None
         if compacting is not None:
             return compacting
         results, self._results = self._results, []
