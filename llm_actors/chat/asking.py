@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .model import AnyModel
 
 _TEXT = '"a text"'
+_NONE: list[Any] = []
+"""What most prompts have of most things: one list for all of them, which nobody changes."""
 
 
 def ask(
@@ -51,7 +53,7 @@ def ask(
     if isinstance(text, Prompt):
         return from_prompt(model, text)
     found: list[Any] = []
-    files: list[Attachment] = []
+    files: list[Attachment] = _NONE
     if tools or attachments is not None or schema is not None:
         found, files = _checked(model, tools, schema, attachments)
     said = Prompt(
@@ -64,8 +66,10 @@ def ask(
         attachments=files,
         given_messages=None if messages is None else arguments.listed("messages", messages, Message, 'llm.user("Hi")'),
         schema=schema_from(schema) if schema is not None else None,
-        tools=list(found) if found else [],
-        tool_results=arguments.listed("tool_results", tool_results, ToolResult, 'llm.ToolResult(name="f", output="x")'),
+        tools=list(found) if found else _NONE,
+        tool_results=_NONE
+        if tool_results is None
+        else arguments.listed("tool_results", tool_results, ToolResult, 'llm.ToolResult(name="f", output="x")'),
         stream=stream,
         hide_reasoning=hide_reasoning,
         chain=chain,

@@ -235,7 +235,7 @@ class ConversationActor(ConversationWork):
             observers=engine.observers,
         )
         clock = engine.loop.clock
-        turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
+        turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else None)
         live = LiveTurn(mail, turn, clock.monotonic(), joint=voices is not None)
         if voices:
             self._take_in(live, voices)

@@ -18,7 +18,7 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -111,13 +111,13 @@ class EventLog(Arrivals):
         """A cancel is on its way to it."""
         self.takes_over = False
         """Its prompt ends the turn that runs (`when_busy="replace"`)."""
-        self.records: list[CallRecord] = []
-        self.messages: list[Message] = []
+        self.records: Sequence[CallRecord] = ()
+        self.messages: Sequence[Message] = ()
         self.history: History | None = None
         self.started = ""
         self.steers = False
         self.seconds = 0.0
-        self.callbacks: list[Callback] = []
+        self.callbacks: tuple[Callback, ...] = ()
         self.subscribers: list[Subscription] = []
         self._waiters: list[Future[None]] = []
         self._end_waiters: list[Future[None]] = []
@@ -147,7 +147,7 @@ class EventLog(Arrivals):
         self.fold(texts[0] if len(texts) == 1 else None)
         with _sealing:
             self.sealed = True
-            callbacks, self.callbacks = self.callbacks, []
+            callbacks, self.callbacks = list(self.callbacks), ()
         self._wake()
         return callbacks
 
@@ -316,7 +316,7 @@ class EventLog(Arrivals):
         """Registers a callback; False when the turn is over already, so that the caller runs it."""
         with _sealing:
             if not self.sealed:
-                self.callbacks.append(callback)
+                self.callbacks = (*self.callbacks, callback)
                 return True
         return False
 

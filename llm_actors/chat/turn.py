@@ -134,7 +134,7 @@ class Turn(TurnFailing):
         return self._ready(mail.now)
 
     def _ready(self, now: float) -> list[Command]:
-        return self._start_tools(self._resume, now) if self._resume else self._go_on(now)
+        return self._start_tools(list(self._resume), now) if self._resume else self._go_on(now)
 
     def _steer(self, mail: mail_.Steer) -> list[Command]:
         if self.state not in ("stopping", "closing"):
@@ -189,7 +189,8 @@ class Turn(TurnFailing):
         result = mail.result
         record = self._record(mail)
         self.records.append(record)
-        self._unstarted = list(record.tool_calls) if self.plan.prompt.chain else []
+        if self.plan.prompt.chain:
+            self._unstarted = record.tool_calls
         usage = result.usage
         answered = self._append([Answered(self.plan.id, tuple(mail.messages), record)], mail.now)
         if usage is None and not self.plan.observers:  # there is nothing to count
@@ -216,7 +217,7 @@ class Turn(TurnFailing):
         first = not self.records
         result = mail.result
         return CallRecord(
-            id=self._call_id(self.round),
+            id=self._call_id(),
             prompt=self.plan.prompt.prompt if first else "",
             system=self.plan.prompt.system,
             model=self.model,
@@ -242,7 +243,7 @@ class Turn(TurnFailing):
         if self._steers and not self._limit_reached():
             why = "the conversation went on without it"
             left += [Returned(self.plan.id, not_run(call, why)) for call in record.tool_calls]
-            self.state, self._unstarted = "steering", []
+            self.state, self._unstarted = "steering", ()
             return self._append(left, now)
         self.state = "closing"
         return self._append(left, now) if left else self._finish(now)
@@ -251,7 +252,7 @@ class Turn(TurnFailing):
 
     def _start_tools(self, calls: list[ToolCall], now: float) -> list[Command]:
         self.state = "tools"
-        self._unstarted = []
+        self._unstarted = ()
         self._tool_round = ToolRound(calls, self._tools, before=self.plan.before_call, after=self.plan.after_call)
         return self._tool_commands(self._tool_round.start(), now)
 

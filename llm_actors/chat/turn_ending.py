@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 from llm_actors.errors import DeadlineExceededError, PauseChain
@@ -57,15 +57,20 @@ class TurnEnding:
     _errand = False
     _tokens = 0  # of the history, counted where there is a bound
 
-    def __init__(self, plan: TurnPlan, call_id: Callable[[int], str]) -> None:
+    _resume: Sequence[ToolCall] = ()
+    _unstarted: Sequence[ToolCall] = ()
+
+    def __init__(self, plan: TurnPlan, call_id: Callable[[int], str] | None = None) -> None:
+        """`call_id`: gives each model call its id, by its number; left out, all have the turn's."""
         self.plan = plan
         self.records: list[CallRecord] = []
-        self._call_id = call_id
+        self._given_id = call_id
         self._tools: dict[str, Any] = plan.tools
-        self._resume: list[ToolCall] = []
-        self._unstarted: list[ToolCall] = []
         self._steers: dict[str, Message] = {}
         self._results: list[ToolResult] = []
+
+    def _call_id(self) -> str:
+        return self.plan.id if self._given_id is None else self._given_id(self.round)
 
     @property
     def results(self) -> list[ToolResult]:
@@ -170,9 +175,7 @@ class TurnEnding:
         entries: list[Entry] = []
         turn = self.plan.id
         if self._partial:
-            entries.append(
-                Answered(turn, self._partial, CallRecord(self._call_id(self.round)), interruption_of(self._error))
-            )
+            entries.append(Answered(turn, self._partial, CallRecord(self._call_id()), interruption_of(self._error)))
         elif not self._produced:
             entries.append(Withdrawn(turn))
         unanswered = self._unstarted
