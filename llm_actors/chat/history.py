@@ -21,7 +21,7 @@ from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolRes
 from llm_actors.messages.parts import AttachmentPart, TextPart
 
 from .history_entries import Answered, CallRecord, Interruption, Said, lean
-from .history_parts import distinct, placed
+from .history_parts import distinct, is_text, placed
 
 __all__ = ["Answered", "CallRecord", "Interruption", "Said"]  # handed on; what else there is stands below
 
@@ -225,7 +225,8 @@ def raw_messages(entries: Iterable[Entry]) -> list[Message]:
         if type(entry) is Returned:
             results.append(entry.part)
             continue
-        flush()
+        if results:
+            flush()
         if type(entry) is Said:
             messages.append(entry.message)
         elif type(entry) is Answered or type(entry) is Replaced:
@@ -259,7 +260,10 @@ def repair(messages: Iterable[Message]) -> list[Message]:
     `pending`: see `open_calls()`. What the wire of one provider alone asks for (who may begin, who may follow whom, blank texts) its codec
     sees to: tests/strict says what.
     """
-    source = list(placed(messages))
+    said = list(messages)
+    if all(map(is_text, said)):
+        return said
+    source = list(placed(said))
     valid: list[Message] = []
     place = 0
     while place < len(source):
