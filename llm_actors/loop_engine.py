@@ -15,7 +15,7 @@ from llm_actors.chat.model import AnyModel, AsyncModel
 from llm_actors.chat.python_threads import ThreadPool
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError, UnknownModelError
-from llm_actors.observe import EngineStarted, LoopStalled, Record
+from llm_actors.observe import EngineStarted, LoopStalled, Observer, Record
 from llm_actors.runtime import Binding, Future, Loop
 from llm_actors.runtime.stalls import Stall
 
@@ -115,6 +115,11 @@ class LoopEngine:
             self.observe(record)
         else:
             self.loop.post(self.observe, record)
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Who listens."""
+        return self.system.observers
 
     @property
     def observed(self) -> bool:

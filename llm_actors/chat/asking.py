@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .model import AnyModel
 
 _TEXT = '"a text"'
+_NONE: list[Any] = []
+"""What most prompts have of most things: one list for all of them, which nobody changes."""
 
 
 def ask(
@@ -50,17 +52,24 @@ def ask(
     """
     if isinstance(text, Prompt):
         return from_prompt(model, text)
-    found, files = _checked(model, tools, schema, attachments)
+    found: list[Any] = []
+    files: list[Attachment] = _NONE
+    if tools or attachments is not None or schema is not None:
+        found, files = _checked(model, tools, schema, attachments)
     said = Prompt(
         text=arguments.text("prompt", text),
-        fragments=tuple(arguments.listed("fragments", fragments, str, _TEXT)),
+        fragments=tuple(arguments.listed("fragments", fragments, str, _TEXT)) if fragments is not None else (),
         system_text=arguments.text("system", system),
-        system_fragments=tuple(arguments.listed("system_fragments", system_fragments, str, _TEXT)),
+        system_fragments=tuple(arguments.listed("system_fragments", system_fragments, str, _TEXT))
+        if system_fragments is not None
+        else (),
         attachments=files,
         given_messages=None if messages is None else arguments.listed("messages", messages, Message, 'llm.user("Hi")'),
         schema=schema_from(schema) if schema is not None else None,
-        tools=list(found),
-        tool_results=arguments.listed("tool_results", tool_results, ToolResult, 'llm.ToolResult(name="f", output="x")'),
+        tools=list(found) if found else _NONE,
+        tool_results=_NONE
+        if tool_results is None
+        else arguments.listed("tool_results", tool_results, ToolResult, 'llm.ToolResult(name="f", output="x")'),
         stream=stream,
         hide_reasoning=hide_reasoning,
         chain=chain,
@@ -123,6 +132,8 @@ def asked_of(model: AnyModel, sent: SentPrompt) -> SentPrompt:
 
 
 def _options(model: AnyModel, options: Mapping[str, Any] | Options | None, keywords: Mapping[str, Any]) -> Options:
+    if not options and not keywords and model.Options is Options:
+        return Options()
     given: dict[str, Any] = (
         dict(msgspec.to_builtins(options)) if isinstance(options, msgspec.Struct) else dict(options or {})
     )

@@ -10,8 +10,8 @@ What a turn decides is done in conversation_work.py.
 from __future__ import annotations
 
 import weakref
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from llm_actors.errors import ConversationCrashedError, LoopClosedError, ResponseCancelledError, SystemShutdownError
 from llm_actors.messages import Prompt
@@ -23,13 +23,12 @@ from llm_actors.runtime.intensity import Intensity
 
 from .conversation_view import ConversationView, view_of
 from .conversation_work import ConversationWork, TurnMail, logger
-from .failures import FailureTable, compacting_rows
+from .failures import compacting_rows, table_of
 from .history import History
 from .history_size import size
 from .live_turn import LiveTurn, PromptMail
 from .log_wait import AtWork
 from .restart_mail import RestartMail
-from .tool_run import ToolRun
 from .turn import Turn
 from .turn_mail import Begin, Cancel, Steer, Unsteer
 from .turn_plan import TurnPlan
@@ -87,10 +86,8 @@ class ConversationActor(ConversationWork):
 
     def on_receive(self, message: Any) -> Any:
         """One mail; what it causes is started, not waited for."""
-        if isinstance(message, Prompt):
-            return self._say(message)
-        if not isinstance(message, TurnMail | PromptMail | CancelMail | RestartMail):
-            return super().on_receive(message)
+        if type(message) not in self._TAKES:
+            return self._say(message) if isinstance(message, Prompt) else super().on_receive(message)
         token = carried.set(None)  # what a turn calls runs in the context of its prompt, all else of it in none
         try:
             return self._take(message)
@@ -106,13 +103,7 @@ class ConversationActor(ConversationWork):
             carried.reset(token)
 
     def _take(self, message: TurnMail | PromptMail | CancelMail | RestartMail) -> Any:
-        if isinstance(message, TurnMail):
-            return self._feed(message.response, message.mail)
-        if isinstance(message, PromptMail):
-            return self._enqueue(message)
-        if isinstance(message, CancelMail):
-            return self.cancel(message)
-        return self._restart(_crashed(message.error))
+        return self._TAKES[type(message)](self, message)
 
     def on_stop(self) -> None:
         """Stopped: what is here ends as the loop's end would end it. No mail comes any more, so nothing is waited for."""
@@ -196,13 +187,15 @@ class ConversationActor(ConversationWork):
         log = mail.log
         if log.sealed:  # cancelled before it was posted
             return
-        self.engine.hold(self)
+        engine = self.engine
+        engine.hold(self)
         if mail.when_busy == "replace" and not mail.steers:
             for other in [live for live in self._lives.values() if live.mail.errand is None]:
                 self.cancel(CancelMail(other.log.id, ResponseCancelledError("replaced by a newer prompt")))
-        now = self._now()
-        record = PromptQueued(now=now, conversation=self._id, response=log.id, waiting=len(self._lives))
-        self.engine.counts["prompts"] += 1
+        engine.counts["prompts"] += 1
+        record = None
+        if engine.observed:
+            record = PromptQueued(now=self._now(), conversation=self._id, response=log.id, waiting=len(self._lives))
         live = self._live(mail)
         running = self._running
         if mail.steers and running is not None:
@@ -210,8 +203,10 @@ class ConversationActor(ConversationWork):
             running.steers.append(live)
         else:
             self._queue.append(live)
-        self.engine.observe(record)
-        self._carry_out(live, live.turn.waiting())
+        if record is not None:
+            engine.observe(record)
+        if mail.scope.deadline is not None:
+            self._carry_out(live, live.turn.waiting())
         if live.leader is not None:
             said = log.prompt.said
             message = user(*([said.prompt] if said.prompt else []), list(said.attachments))
@@ -220,29 +215,30 @@ class ConversationActor(ConversationWork):
 
     def _live(self, mail: PromptMail, voices: list[LiveTurn] | None = None) -> LiveTurn:
         """The turn of this mail, or the one that answers these voices."""
-        log = mail.log
-        mail.settle_scope(self._id, self.engine)
+        log, engine = mail.log, self.engine
+        mail.settle_scope(self._id, engine)
         limit = mail.chain_limit
         plan = TurnPlan(
             id=log.id,
             prompt=log.prompt.said,
             conversation=self._id,
             model=mail.model.model_id,
-            chain_limit=self.engine.chain_limit if limit is None else limit,
-            tools={tool.name: tool for tool in log.prompt.tools},
+            chain_limit=engine.chain_limit if limit is None else limit,
+            tools={tool.name: tool for tool in log.prompt.tools} if log.prompt.tools else {},
             toolboxes=bool(mail.toolboxes),
             before_call=mail.before_call is not None,
             after_call=mail.after_call is not None,
             scope=mail.scope,
-            joined=tuple([voice.log.prompt.said for voice in voices or ()]),
-            failures=FailureTable(*mail.failures, self.engine.failures, compacting_rows(mail.compacts)),
+            joined=tuple([voice.log.prompt.said for voice in voices]) if voices else (),
+            failures=table_of(*mail.failures, engine.failures, compacting_rows(mail.compacts)),
             compacts=mail.compacts,
+            observers=engine.observers,
         )
-        clock = self.engine.loop.clock
-        turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else (lambda _: log.id))
+        clock = engine.loop.clock
+        turn = Turn(plan, (lambda _: clock.new_id()) if log.chain else None)
         live = LiveTurn(mail, turn, clock.monotonic(), joint=voices is not None)
-        live.run = ToolRun(live, self.engine, partial(self._tell, log.id))
-        self._take_in(live, voices or [])
+        if voices:
+            self._take_in(live, voices)
         self._lives[log.id] = live
         return live
 
@@ -345,6 +341,13 @@ class ConversationActor(ConversationWork):
         error = error or LoopClosedError("the event loop of this conversation was closed")
         for live in list(self._lives.values()):
             self._end_without_waiting(live, error)
+
+    _TAKES: ClassVar[dict[type, Callable[[ConversationActor, Any], Any]]] = {
+        TurnMail: lambda self, mail: self._feed(mail.response, mail.mail),
+        PromptMail: lambda self, mail: self._enqueue(mail),
+        CancelMail: lambda self, mail: self.cancel(mail),
+        RestartMail: lambda self, mail: self._restart(_crashed(mail.error)),
+    }
 
 
 def _crashed(error: BaseException) -> ConversationCrashedError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from llm_actors.errors import LLMError, TurnError
 from llm_actors.observe import TurnFinished, TurnSteered
 from llm_actors.runtime import Actor, ActorDeadError
+from llm_actors.runtime.at_once import handle_at_once
 from llm_actors.runtime.dead_letters import dead_letter
 
 from .asking import asked_of
@@ -25,6 +25,7 @@ from .history import Answered, History, Returned, Withdrawn, interruption_of
 from .live_turn import LiveTurn
 from .round_writer import RoundWriter
 from .spending import spending_for
+from .tool_run import ToolRun
 from .turn_mail import (
     Append,
     Appended,
@@ -89,8 +90,10 @@ class ConversationWork(Actor):
 
     def _tell(self, response: str, mail: Mail) -> None:
         """Mail from what a turn started; an actor that is gone needs no answer any more."""
-        with contextlib.suppress(ActorDeadError):
-            self.actor_ref.tell(TurnMail(response, mail), control=True)
+        message = TurnMail(response, mail)
+        if not handle_at_once(self, message):
+            with contextlib.suppress(ActorDeadError):
+                self.actor_ref.tell(message, control=True)
 
     def _now(self) -> float:
         return self.engine.loop.clock.monotonic()
@@ -98,12 +101,11 @@ class ConversationWork(Actor):
     # ---- commands -----------------------------------------------------------------------------------------------------------
 
     def _carry_out(self, live: LiveTurn, commands: list[Command], *, dead: bool = False) -> None:
-        todo = deque(commands)
-        while todo:
-            command = todo.popleft()
-            answer = self._without_loop(live, command) if dead else self._DO[type(command)](self, live, command)
+        todo, do = list(commands), self._DO
+        for command in todo:  # which grows meanwhile
+            answer = self._without_loop(live, command) if dead else do[type(command)](self, live, command)
             if answer is not None:
-                todo.extend(live.turn.handle(answer))
+                todo += live.turn.handle(answer)
         if live.turn.state != live.state:
             live.state, live.since = live.turn.state, self._now()
         if not dead and live.turn.state == "over" and live.log.id not in self._lives:
@@ -122,12 +124,20 @@ class ConversationWork(Actor):
         now = self._now()
         self._tell(response, Appended(now) if error is None else AppendFailed(now, error))
 
+    def _run_of(self, live: LiveTurn) -> ToolRun:
+        """What runs its tools; made for the first of them."""
+        if live.run is None:
+            live.run = ToolRun(live, self.engine, partial(self._tell, live.log.id))
+        return live.run
+
     def _prepare(self, live: LiveTurn, _: Prepare) -> None:
-        live.run.prepare(live.mail.toolboxes)
+        self._run_of(live).prepare(live.mail.toolboxes)
 
     def _send(self, live: LiveTurn, command: Send) -> Mail | None:
+        self.engine.counts["rounds"] += 1
         try:
-            self._choose(live, command.model)
+            if command.model is not None:
+                self._choose(live, command.model)
         except (LLMError, ValueError) as error:  # no such model, or it can't do what was asked
             return RoundFailed(self._now(), command.round, error)
         if command.results:
@@ -143,8 +153,9 @@ class ConversationWork(Actor):
     def _open(self, live: LiveTurn, round: int) -> Mail | None:
         """Begins the model call, once there is room for it in the budgets."""
         log = live.log
+        budgets = live.mail.scope.budgets
         try:
-            spending = spending_for(live.mail.scope.budgets, live.sent, live.model)
+            spending = spending_for(budgets, live.sent, live.model) if budgets else None
         except TurnError as error:
             return RoundFailed(self._now(), round, error)
         writer = RoundWriter(log, live.write, round, self.engine.loop.clock, partial(self._tell, log.id), spending)
@@ -158,7 +169,7 @@ class ConversationWork(Actor):
 
     def _choose(self, live: LiveTurn, wanted: Any) -> None:
         """The model that is called from here on. Raises UnknownModelError, OptionsError, AttachmentError, ValueError."""
-        if wanted is None or wanted in (live.model, live.model.model_id):
+        if wanted in (live.model, live.model.model_id):
             return
         asked = live.mail.model
         live.model = self.engine.find_model(wanted, like=asked) if isinstance(wanted, str) else wanted
@@ -169,7 +180,7 @@ class ConversationWork(Actor):
     def _compact(self, live: LiveTurn, command: CompactHistory) -> None:
         messages = self._history.messages()
         compacting = Compacting(messages, self._id, live.model, command.error, command.tokens, command.bound)
-        live.run.compact(command.policy, compacting)
+        self._run_of(live).compact(command.policy, compacting)
 
     def _bury(self, live: LiveTurn, command: Bury) -> None:
         dead_letter(self, live.log.prompt.said, command.reason)
@@ -183,10 +194,10 @@ class ConversationWork(Actor):
 
     def _call_hook(self, live: LiveTurn, command: CallHook) -> None:
         hook = live.mail.before_call if command.stage == "before" else live.mail.after_call
-        live.run.hook(command, hook)
+        self._run_of(live).hook(command, hook)
 
     def _run_tool(self, live: LiveTurn, command: RunTool) -> None:
-        live.run.tool(command)
+        self._run_of(live).tool(command)
 
     def _stop_job(self, live: LiveTurn, command: StopJob) -> Mail | None:
         job = live.jobs.get(command.call)

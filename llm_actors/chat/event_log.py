@@ -18,7 +18,7 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -111,13 +111,13 @@ class EventLog(Arrivals):
         """A cancel is on its way to it."""
         self.takes_over = False
         """Its prompt ends the turn that runs (`when_busy="replace"`)."""
-        self.records: list[CallRecord] = []
-        self.messages: list[Message] = []
+        self.records: Sequence[CallRecord] = ()
+        self.messages: Sequence[Message] = ()
         self.history: History | None = None
         self.started = ""
         self.steers = False
         self.seconds = 0.0
-        self.callbacks: list[Callback] = []
+        self.callbacks: tuple[Callback, ...] = ()
         self.subscribers: list[Subscription] = []
         self._waiters: list[Future[None]] = []
         self._end_waiters: list[Future[None]] = []
@@ -147,7 +147,7 @@ class EventLog(Arrivals):
         self.fold(texts[0] if len(texts) == 1 else None)
         with _sealing:
             self.sealed = True
-            callbacks, self.callbacks = self.callbacks, []
+            callbacks, self.callbacks = list(self.callbacks), ()
         self._wake()
         return callbacks
 
@@ -192,15 +192,12 @@ class EventLog(Arrivals):
             _wake(waiter)
         return waiter
 
-    def taken(self, answer: Future[None]) -> None:
-        """The conversation has taken the prompt in, or can't any more: then that is the turn's end. Any thread."""
-        try:
-            answer.get(timeout=0)
-        except Exception as error:  # noqa: BLE001 - whatever it is, readers must hear of it
-            cause = error.__cause__
-            known = isinstance(cause, LoopClosedError | ConversationCrashedError)
-            self.seal(cause if known and cause is not None else error, [], [])
-            self.release()
+    def not_taken(self, error: BaseException) -> None:
+        """The conversation can't take the prompt in any more: that is the turn's end. Any thread."""
+        cause = error.__cause__
+        known = isinstance(cause, LoopClosedError | ConversationCrashedError)
+        self.seal(cause if known and cause is not None else error, [], [])
+        self.release()
 
     def over(self) -> bool:
         """Whether the reader that asks may see the end."""
@@ -319,7 +316,7 @@ class EventLog(Arrivals):
         """Registers a callback; False when the turn is over already, so that the caller runs it."""
         with _sealing:
             if not self.sealed:
-                self.callbacks.append(callback)
+                self.callbacks = (*self.callbacks, callback)
                 return True
         return False
 
@@ -362,5 +359,7 @@ class EventLog(Arrivals):
 
 
 def _wake(waiter: Future[None]) -> None:
-    with contextlib.suppress(queue.Full):  # woken already, by the other of writer and reader
+    try:  # `suppress` takes 0.5 us, and each read wakes who waits
         waiter.set(None)
+    except queue.Full:  # woken already, by the other of writer and reader
+        return

@@ -152,13 +152,20 @@ class FailureTable:
 
 
 FailureTable.DEFAULT = FailureTable()
+
+
+def table_of(*tables: Failures) -> FailureTable:
+    """The same, the default one where none of them has a row."""
+    return FailureTable(*tables) if any(tables) else FailureTable.DEFAULT
+
+
 _NONE: Failures = MappingProxyType({})
 """No rows: one for all, where each conversation would have an empty dict."""
 
 
 def compacting_rows(compacts: Compacts | None) -> Failures:
     """The row that a conversation has which compacts its history, where no table says otherwise."""
-    return {} if compacts is None else {ContextLengthError: Compact(compacts.policy)}
+    return _NONE if compacts is None else {ContextLengthError: Compact(compacts.policy)}
 
 
 def checked(failures: Failures | None) -> Failures:

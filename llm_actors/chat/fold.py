@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 from llm_actors.messages import Item, StreamEvent
 
@@ -18,16 +19,14 @@ class Fold:
 
     def __init__(self, items: list[Item], text: str | None = None) -> None:
         """`text`: the join of all text chunks, where the caller has it already, so that it's held once."""
-        ends = array("I")
         events: dict[int, StreamEvent] = {}
-        end = 0
-        for place, item in enumerate(items):
-            if isinstance(item, str):
-                end += len(item)
-            else:
-                events[place] = item
-            ends.append(end)
-        joined = "".join([item for item in items if isinstance(item, str)])
+        try:
+            joined = "".join(items)  # type: ignore[arg-type] # text alone, as most are
+            ends = array("I", accumulate(map(len, items)))  # type: ignore[arg-type]
+        except TypeError:
+            events = {place: item for place, item in enumerate(items) if not isinstance(item, str)}
+            texts = [item if isinstance(item, str) else "" for item in items]
+            joined, ends = "".join(texts), array("I", accumulate(map(len, texts)))
         self.text: str = text if text is not None and text == joined else joined
         self._ends = ends
         self._events = events

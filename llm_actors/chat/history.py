@@ -11,7 +11,7 @@ and the last result the entries alone would be invalid (C2), so the view answers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -21,7 +21,7 @@ from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolRes
 from llm_actors.messages.parts import AttachmentPart, TextPart
 
 from .history_entries import Answered, CallRecord, Interruption, Said, lean
-from .history_parts import distinct, placed
+from .history_parts import distinct, is_text, placed
 
 __all__ = ["Answered", "CallRecord", "Interruption", "Said"]  # handed on; what else there is stands below
 
@@ -77,13 +77,26 @@ class Recorded(NamedTuple):
     after: History
 
 
+class Seen(NamedTuple):
+    """What `History.latest()` found at this link: nobody walks back further than to here, however long ago it was said."""
+
+    link: Any
+    latest: tuple[Any, ...]  # links, newest first
+    system: str
+
+
+STEPS = 8
+"""Links that it walks before it notes what it found: a short history notes nothing."""
+
+
 class History:
     """The entries of one conversation. Its loop only, but for `fork()` and reading, which any thread may do."""
 
-    __slots__ = ("head",)
+    __slots__ = ("_seen", "head")
 
-    def __init__(self, head: Link | None = None) -> None:
+    def __init__(self, head: Link | None = None, seen: Seen | None = None) -> None:
         self.head = head
+        self._seen = seen
 
     def append(self, entry: Entry) -> None:
         """Adds one entry. O(1)."""
@@ -91,7 +104,7 @@ class History:
 
     def fork(self) -> History:
         """A history with the same past and a future of its own. O(1): the past is shared."""
-        return History(self.head)
+        return History(self.head, self._seen)
 
     def entries(self) -> list[Entry]:
         """All that counts, oldest first: from the last `Replaced` on, without withdrawn turns."""
@@ -122,11 +135,41 @@ class History:
 
         With `messages=` these count, not what was said before.
         """
-        given = prompt.given_messages
-        before = raw_messages(self.entries()) if given is None else given
-        system = next((message.text for message in reversed(before) if message.role == "system"), "")
-        results = [result_part(result) for result in prompt.tool_results]
-        return open_calls([*before, Message("tool", [*results])]), system
+        given, said = prompt.given_messages, prompt.tool_results
+        results = [Message("tool", [result_part(result) for result in said])] if said else []
+        if given is not None:
+            return open_calls([*given, *results]), _system_in(given) or ""
+        entries, system = self.latest()
+        return open_calls([*raw_messages(entries), *results]) if entries or results else [], system
+
+    def latest(self) -> tuple[list[Entry], str]:
+        """What counts from the latest answer on, and the system prompt in force. Walks each link a few times in its life."""
+        seen = self._seen
+        found: list[Any] = []
+        withdrawn: set[str] = set()
+        system: str | None = None
+        answered, steps, link = False, 0, self.head
+        while link is not None and (system is None or not answered):
+            if seen is not None and link is seen.link:
+                found += () if answered else seen.latest
+                system = seen.system if system is None else system
+                break
+            steps += 1
+            entry = link.entry
+            if type(entry) is Withdrawn:
+                withdrawn.add(entry.turn)
+            elif entry.turn not in withdrawn:
+                if not answered:
+                    found.append(link)
+                messages = (entry.message,) if type(entry) is Said else getattr(entry, "messages", ())
+                system = _system_in(messages) if system is None else system
+                if type(entry) is Replaced:
+                    break
+                answered = answered or (type(entry) is Answered and any(one.role != "tool" for one in messages))
+            link = link.before
+        if steps > STEPS:
+            self._seen = Seen(self.head, tuple(found), system or "")
+        return [link.entry for link in reversed(found)], system or ""
 
     def records(self, turn: str | None = None) -> list[Recorded]:
         """Each complete model call (of one turn), in the order of the turns, those before a compaction too. O(n): the past is shared."""
@@ -160,6 +203,14 @@ class History:
         return f"<History of {len(self.entries())} entries>"
 
 
+def _system_in(messages: Sequence[Message]) -> str | None:
+    found = None
+    for message in messages:
+        if message.role == "system":
+            found = message.text
+    return found
+
+
 def raw_messages(entries: Iterable[Entry]) -> list[Message]:
     """The messages of the entries as they are: results in one tool message behind their calls, in call order; files behind it."""
     messages: list[Message] = []
@@ -174,7 +225,8 @@ def raw_messages(entries: Iterable[Entry]) -> list[Message]:
         if type(entry) is Returned:
             results.append(entry.part)
             continue
-        flush()
+        if results:
+            flush()
         if type(entry) is Said:
             messages.append(entry.message)
         elif type(entry) is Answered or type(entry) is Replaced:
@@ -208,7 +260,10 @@ def repair(messages: Iterable[Message]) -> list[Message]:
     `pending`: see `open_calls()`. What the wire of one provider alone asks for (who may begin, who may follow whom, blank texts) its codec
     sees to: tests/strict says what.
     """
-    source = list(placed(messages))
+    said = list(messages)
+    if all(map(is_text, said)):
+        return said
+    source = list(placed(said))
     valid: list[Message] = []
     place = 0
     while place < len(source):

@@ -25,12 +25,7 @@ def placed(messages: Iterable[Message]) -> Iterator[Message]:
     file of another library) go into a tool message of their own: behind an assistant's, before a user's.
     """
     for message in messages:
-        if (
-            len(message.parts) == 1
-            and type(message.parts[0]) is TextPart
-            and message.parts[0].text
-            and message.role != "tool"
-        ):
+        if is_text(message):
             yield message  # nine in ten are no more than this
             continue
         parts = [part for part in message.parts if not _is_empty(part)]
@@ -49,6 +44,12 @@ def placed(messages: Iterable[Message]) -> Iterator[Message]:
             yield message if same else Message(message.role, [*parts], message.provider_metadata)
         if message.role == "assistant":
             yield from answer
+
+
+def is_text(message: Message) -> bool:
+    """Whether this is one text that somebody said: valid as it is."""
+    parts = message.parts
+    return len(parts) == 1 and type(parts[0]) is TextPart and parts[0].text != "" and message.role != "tool"
 
 
 def _is_our_result(part: Any) -> bool:

@@ -53,12 +53,15 @@ def deadline_at(moment: Moment | None, owner: str = "") -> Deadline | None:
 
 def scope_of_owner(deadline: Moment | None, budget: Budget | None, owner: str) -> Scope:
     """What all is under that belongs to this conversation, or system. Raises TypeError, ValueError for what is no moment."""
+    if deadline is None and budget is None:
+        return NOTHING
     return NOTHING.until(deadline_at(arguments.moment("deadline", deadline), owner)).under(budget, owner)
 
 
 def scope_of(said: Prompt, conversation: Branching[Any], budget: Budget | None) -> tuple[Scope, float | None]:
     """What a prompt that is sent here to this conversation is under; and from when on the system's timeout counts, if it does."""
     now, own = current().monotonic(), NOTHING
+    untimed = said.timeout is None and conversation.timeout is None
     if said.timeout is not None:
         own = own.until(after(said.timeout, now))
     elif conversation.timeout is not None:
@@ -67,7 +70,6 @@ def scope_of(said: Prompt, conversation: Branching[Any], budget: Budget | None) 
         own = own.until(deadline_at(said.deadline))
     if budget is not None:
         own = own.under(budget, f"a prompt to conversation {conversation.id}")
-    untimed = said.timeout is None and conversation.timeout is None
     return own.within(conversation.scope).within(current_scope()), now if untimed else None
 
 

@@ -34,11 +34,12 @@ class PromptMail:
     """The mail that brings a prompt to its conversation: the log to feed and all that was copied at the call."""
 
     __slots__ = (
+        "_context",
+        "_settled",
         "after_call",
         "before_call",
         "chain_limit",
         "compacts",
-        "context",
         "errand",
         "failures",
         "key",
@@ -80,7 +81,8 @@ class PromptMail:
         self.scope = scope
         self.sent_at = sent_at
         """Monotonic seconds, from which the system's timeout counts; None where another timeout was given."""
-        self.context = context
+        self._context = context
+        self._settled: str | None = None
         self.when_busy: WhenBusy = when_busy
         self.failures = failures
         self.steers = steers
@@ -92,10 +94,18 @@ class PromptMail:
     def settle_scope(self, conversation: str, engine: Engine) -> None:
         """Adds what the system says; from here on the context, for all that the turn calls, carries what is inherited from it."""
         scope = self.scope
-        if self.sent_at is not None:
+        if self.sent_at is not None and engine.timeout is not None:
             scope = scope.until(after(engine.timeout, self.sent_at, "the system"))
-        self.scope = scope = scope.within(engine.scope)
-        self.context.run(carried.set, scope.passed_on(conversation, self.log.id))
+        self.scope = scope.within(engine.scope)
+        self._settled = conversation
+
+    @property
+    def context(self) -> Context:
+        """The context of what the turn calls. What is inherited is put there at the first look: most turns call nothing."""
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            self._context.run(carried.set, self.scope.passed_on(settled, self.log.id))
+        return self._context
 
     def call_context(self, tool_call_id: str | None) -> Context:
         """The context of one tool call."""
@@ -151,7 +161,7 @@ class LiveTurn:
         self.flight: Flight | None = None
         self.writer: RoundWriter | None = None
         self.jobs: dict[int, Any] = {}
-        self.run: ToolRun
+        self.run: ToolRun | None = None
         self.timer: Any = None
         self.kept: list[Entry] = []
         self.leader: LiveTurn | None = None
@@ -185,12 +195,15 @@ class LiveTurn:
         In a circle of references each turn would be left to the garbage collector, whose long runs get rare where much stays in memory.
         """
         self.flight = self.writer = None
-        self.run = None  # type: ignore[assignment] # nothing is run any more
+        self.log.prompt.let_go()
+        if self.sent is not self.log.prompt:
+            self.sent.let_go()
+        self.run = None
         self.jobs.clear()
-        for voice in self.voices:
+        voices, self.voices = self.voices, []
+        for voice in voices:
             voice.leader = None
             voice.let_go()
-        self.voices = []
 
     def write(self, items: list[Item]) -> None:
         """Into the logs of all responses that this turn answers."""
@@ -225,4 +238,7 @@ class LiveTurn:
     def output(self, voice: LiveTurn) -> list[Message]:
         """What the turn added to the conversation, for itself or since it took this voice; prompts left out."""
         kept = self.kept[voice.first_entry :]
-        return raw_messages([entry for entry in kept if isinstance(entry, Answered | Returned)])
+        entries = [entry for entry in kept if type(entry) is Answered or type(entry) is Returned]
+        if len(entries) == 1 and type(entries[0]) is Answered:  # as most turns are
+            return list(entries[0].messages)
+        return raw_messages(entries)

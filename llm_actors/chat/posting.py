@@ -79,7 +79,7 @@ class Posting(Origin, Generic[R]):
         response = current().new_id()
         self._check_open(response)
         sent.conversation = None if self._single else self
-        sent.hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
+        sent.hooks = hooks = (hooks[0] or self.before_call, hooks[1] or self.after_call)
         log = EventLog(response, sent, self.model, self, chain=sent.said.chain, detached=detached)
         log.steers = steers
         conversation: Any = self
@@ -89,17 +89,20 @@ class Posting(Origin, Generic[R]):
             model=self.model,
             key=Secret(key) if isinstance(key, str) else key,
             toolboxes=toolboxes,
-            before_call=sent.hooks[0],
-            after_call=sent.hooks[1],
+            before_call=hooks[0],
+            after_call=hooks[1],
             chain_limit=self.chain_limit if limit is None else limit,
             scope=scope,
             sent_at=sent_at,
             context=contextvars.copy_context(),
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
-            compacts=compacts(self.compaction, self.compact_at, self.model.context_size),
+            compacts=compacts(self.compaction, self.compact_at, self.model.context_size) if self.compaction else None,
         )
-        with held(scope.groups, log):
+        if scope.groups:
+            with held(scope.groups, log):
+                self._place(mail, take)
+        else:
             self._place(mail, take)
         return self._view(log)
 
@@ -128,23 +131,25 @@ class Posting(Origin, Generic[R]):
         conversation: Any = self
         loop = self._loop()
         if loop is None:
-            self._check_room(mail, Room(len(self._unposted), mailbox_bound(), default_policy()))
+            self._check_room(mail, Room(None, len(self._unposted), mailbox_bound(), default_policy()))
             if mail.when_busy == "replace" and not mail.steers:
                 replaced = ResponseCancelledError("replaced by a newer prompt")
                 for other in [other for other in self._unposted if other.errand is None]:
                     self._seal_unposted(other.log, replaced)
             self._unposted.append(mail)
         else:
-            self._deliver_to(loop)
-            self._check_room(mail, self._seat.room(conversation, loop))
-            if take is None:
-                self._seat.post(conversation, loop, mail)
-            else:
+            if self._unposted:
+                self._deliver_to(loop)
+            room = self._seat.room(conversation, loop)
+            self._check_room(mail, room)
+            if take is None and room.actor is not None:
+                self._seat.post(room.actor, mail)
+            elif take is not None:
                 mail.log.loop = loop
                 take(mail)
 
     def _check_room(self, mail: PromptMail, room: Room) -> None:
-        waiting, bound, policy = room
+        _, waiting, bound, policy = room
         mail.when_busy = self.when_busy or policy
         if mail.errand is not None:
             mail.when_busy = "queue"
@@ -181,7 +186,7 @@ class Posting(Origin, Generic[R]):
 
     def _deliver_one(self, conversation: Any, loop: Loop, mail: PromptMail) -> None:
         try:
-            self._seat.post(conversation, loop, mail)
+            self._seat.post(self._seat.actor(conversation, loop), mail)
         except SystemShutdownError as error:  # its system was shut down since it was written down
             mail.log.seal(error, [], [])
             mail.log.release()

@@ -107,14 +107,22 @@ class Prompting(Generic[R]):
         **asked: Any,
     ) -> R:
         conversation = self._target()
-        offered: list[Any] = arguments.listed("tools", tools, object, "a_function") or conversation.tools
+        offered = conversation.tools
+        if tools is not None:
+            offered = arguments.listed("tools", tools, object, "a_function") or offered
         sent = ask(conversation.model, prompt, tools=offered, **asked)
-        hooks = arguments.hook("before_call", before_call), arguments.hook("after_call", after_call)
-        limit, boxes = arguments.limit("chain_limit", chain_limit), toolboxes_in(offered)
-        given: dict[str, Any] = {"key": arguments.key(key), "detached": detached, "budget": budget}
-        return conversation.post(sent, boxes, limit=limit, hooks=hooks, **given)
+        return conversation.post(
+            sent,
+            toolboxes_in(offered) if offered else [],
+            key=arguments.key(key),
+            detached=detached,
+            limit=arguments.limit("chain_limit", chain_limit),
+            hooks=(arguments.hook("before_call", before_call), arguments.hook("after_call", after_call)),
+            budget=budget,
+        )
 
 
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:
     """A method's arguments, from its `locals()` at its first line: twenty keywords need not be written out again to be passed on."""
-    return {name: value for name, value in found.items() if name != "self"}
+    del found["self"]
+    return found

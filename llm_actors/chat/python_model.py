@@ -160,7 +160,10 @@ class TaskFlight:
         items: list[Item] = []
         self.code.runs_here()
         try:
-            async with aclosing(_produced(execute)) as produced:
+            produced = execute()
+            if not inspect.isasyncgen(produced):
+                produced = _produced(produced)
+            async with aclosing(produced):
                 async for item in produced:
                     known = checked(item)
                     items.append(known)
@@ -211,9 +214,8 @@ def _as_exception(error: BaseException) -> BaseException:
     return told
 
 
-async def _produced(execute: Callable[[], Any]) -> AsyncGenerator[Any, None]:
-    """The items of `execute()`; its generator is closed here whatever happens, not by the garbage collector."""
-    produced = execute()
+async def _produced(produced: Any) -> AsyncGenerator[Any, None]:
+    """The items of what `execute()` gave, if that is no generator; it is closed here whatever happens, not by the garbage collector."""
     if inspect.isawaitable(produced):
         produced = await produced
     if produced is None:

@@ -68,7 +68,8 @@ class RoundWriter:
 
     def ended(self, result: RoundResult) -> None:
         """The answer is complete."""
-        self._settle(result.usage)
+        if self._spending is not None:
+            self._settle(result.usage)
         now = self._clock.monotonic()
         messages = self.arrived() if result.messages is None else result.messages
         if self.revoked:
@@ -93,7 +94,8 @@ class RoundWriter:
     def close(self) -> None:
         """Whatever still comes goes nowhere, and counts nowhere."""
         self.revoked = True
-        self._settle()
+        if self._spending is not None:
+            self._settle()
 
     def never_sent(self) -> None:
         """The call could not be made."""

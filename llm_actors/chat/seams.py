@@ -68,6 +68,7 @@ class Engine(Protocol):
     failures: Failures
     counts: Counts
     observed: bool
+    observers: Sequence[Any]
     intensity: int
     period: float
     closed: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ConversationBound, Record
 from llm_actors.runtime import Binding, system_context
+from llm_actors.runtime.told import tell
 
 from .seams import admit, engine_of
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 
 class Room(NamedTuple):
-    """How many prompts have been sent and not ended, how many may be, and what becomes of one more."""
+    """Who takes prompts, how many have been sent and not ended, how many may be, and what becomes of one more."""
 
+    actor: ConversationActor | None
     taken: int
     bound: int
     when_busy: WhenBusy
@@ -56,6 +58,9 @@ class Seat:
 
     def actor(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
         """The actor; one on this loop where there is none, or none any more."""
+        actor = self._actor.value
+        if actor is not None and not _is_stale(actor):
+            return actor
         return self._actor.bind(lambda: self._start(handle, loop), stale=_is_stale)
 
     def _start(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
@@ -86,17 +91,16 @@ class Seat:
     def room(self, handle: AnyConversation[Any], loop: Loop) -> Room:
         """Whether one more prompt is taken there."""
         actor = self.actor(handle, loop)
-        return Room(actor.backlog, actor.engine.mailbox, actor.engine.when_busy)
+        return Room(actor, actor.backlog, actor.engine.mailbox, actor.engine.when_busy)
 
     def claim(self, log: EventLog) -> bool:
         """Whether the turn that claimed it before has ended; then it is this one's. Of two that come at once one gets it."""
         return self._latest.bind(lambda: log, stale=lambda latest: latest.sealed) is log
 
-    def post(self, handle: AnyConversation[Any], loop: Loop, mail: PromptMail) -> None:
+    def post(self, actor: ConversationActor, mail: PromptMail) -> None:
         """Sends a prompt there."""
-        actor = self.actor(handle, loop)
         mail.log.loop = actor.engine.loop
-        actor.actor_ref.ask(mail, block=False).add_done_callback(mail.log.taken)
+        tell(actor, mail, mail.log.not_taken)
 
     def cancel(
         self, response: str | None, error: BaseException, *, given_up: bool = False

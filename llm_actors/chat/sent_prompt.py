@@ -1,4 +1,8 @@
-"""A prompt as it went to a model: what `response.prompt` shows and what a Python model's `execute(prompt, ...)` gets."""
+"""A prompt as it went to a model: what `response.prompt` shows and what a Python model's `execute(prompt, ...)` gets.
+
+Of the messages it holds one pointer, to the history as it was. They are made when somebody looks, and kept while the turn runs: a response
+that is held keeps none, so that n of them in one conversation don't hold n lists of up to n messages each.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,32 @@ import msgspec
 from llm_actors.messages import Attachment, Message, Options, Prompt, ToolResult
 
 from .history import History
+
+
+class Transcript(History):
+    """The history as it was when a model call was sent. Its messages are made at the first look, and kept until `let_go()`. Any thread."""
+
+    __slots__ = ("_keeps", "_messages")
+
+    def __init__(self, history: History) -> None:
+        self.head = history.head
+        self._seen = None
+        self._messages: list[Message] | None = None
+        self._keeps = True
+
+    def messages(self) -> list[Message]:
+        """See History."""
+        messages = self._messages
+        if messages is None:
+            messages = History.messages(self)
+            if self._keeps:
+                self._messages = messages
+        return messages
+
+    def let_go(self) -> None:
+        """Keeps none from now on."""
+        self._keeps = False
+        self._messages = None
 
 
 class SentPrompt:
@@ -90,19 +120,33 @@ class SentPrompt:
     @property
     def option_values(self) -> dict[str, Any]:
         """The options that are set, by name."""
+        if type(self.options) is Options:
+            return {}  # it has none
         return {name: value for name, value in msgspec.to_builtins(self.options).items() if value is not None}
 
     @property
     def messages(self) -> list[Message]:
         """Exactly the messages of this turn's (first) call: everything before it, and the prompt."""
-        if self._messages is None:
-            self._messages = self._history.messages() if self._history is not None else []
-        return self._messages
+        if self._messages is not None:
+            return self._messages
+        return self._history.messages() if self._history is not None else []
+
+    @property
+    def transcript(self) -> Transcript:
+        """The history that its messages are made of."""
+        if type(self._history) is not Transcript:
+            self._history = Transcript(self._history or History())
+        return self._history
 
     def sent_with(self, history: History) -> None:
         """Remembers what the history was when the call was sent: one pointer."""
-        self._history = history.fork()
+        self._history = Transcript(history)
         self._messages = None
+
+    def let_go(self) -> None:
+        """The turn is over: what was made of the history is made again for who still looks."""
+        if type(self._history) is Transcript:
+            self._history.let_go()
 
     def following(self, results: list[ToolResult], history: History) -> SentPrompt:
         """The prompt of a tool round: no text, the results, all else carried over."""

@@ -106,7 +106,7 @@ class Signature:
 
     def read(self, arguments: Any) -> dict[str, Any]:
         """A model's arguments, converted. Raises ToolArgumentsError that tells of everything that does not fit."""
-        given = _as_object(arguments, self.name, self.schema(), may_be_raw="_raw" in self.parameters)
+        given = _as_object(arguments, self.name, self.schema, may_be_raw="_raw" in self.parameters)
         values: dict[str, Any] = {}
         wrong = [
             f"{name!r} is missing, expected {_expected(self._property(one))}"
@@ -229,11 +229,12 @@ def _described(annotation: Any) -> tuple[Any, str | None]:
     return kind, said
 
 
-def _as_object(arguments: Any, name: str, schema: dict[str, Any], *, may_be_raw: bool) -> dict[str, Any]:
-    """`{"_raw": text}` is what the wire makes of arguments that are not JSON."""
+def _as_object(arguments: Any, name: str, schema: Any, *, may_be_raw: bool) -> dict[str, Any]:
+    """`{"_raw": text}` is what the wire makes of arguments that are not JSON. `schema`: or a function that gives it."""
     if isinstance(arguments, dict) and (may_be_raw or set(arguments) != {"_raw"}):
         return arguments
     raw = arguments["_raw"] if isinstance(arguments, dict) else arguments
+    schema = schema() if callable(schema) else schema
     came = raw if isinstance(raw, str) and len(raw) <= 200 else shown(raw, 200)  # noqa: PLR2004 - enough to see what went wrong
     msg = f"the arguments of {name} are not valid JSON, or no object: {came}. Expected a JSON object of the schema {shown(schema, 2000)}"
     raise ToolArgumentsError(msg)

@@ -19,9 +19,12 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any, ClassVar, TypeAlias
 
+import msgspec
+
 from llm_actors.messages import ToolSpec
 
 from .function import accepts_tool_call, called_by_name, documentation, is_async, name_of, plain_function
+from .known_functions import recall, remember
 from .schema import is_pydantic, type_schema
 from .schema_tree import inlined
 from .signature import Signature, read_as_type, read_by_schema
@@ -309,10 +312,21 @@ def _expanded(items: Iterable[AnyTool]) -> Iterable[Tool | ServerSideTool]:
             msg = f"Invalid tool: {item}: give an instance, {item.__name__}(...), not the class"
             raise TypeError(msg)
         elif callable(item):
-            yield Tool.function(item)
+            yield _tool_of(item)
         else:
             msg = f"Invalid tool: {item}"
             raise TypeError(msg)
+
+
+def _tool_of(function: Callable[..., Any]) -> Tool:
+    known = recall(function)
+    if known is not None:
+        schema = msgspec.json.decode(known.schema)
+        return Tool(function.__name__, known.description, schema, function, reader=known.reader)
+    tool = Tool.function(function)
+    if tool.implementation is function and tool.instance is None:
+        remember(function, tool.description, tool.input_schema, tool.reader)
+    return tool
 
 
 def _hash(tool: Tool | ServerSideTool, **more: Any) -> str:

@@ -26,8 +26,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from llm_actors.errors import ChainLimitError
-from llm_actors.messages import StreamEvent, ToolCall, ToolResult
-from llm_actors.messages.parts import system, user
+from llm_actors.messages import AttachmentPart, Message, Prompt, StreamEvent, TextPart, ToolCall, ToolResult
+from llm_actors.messages.parts import AnyPart
 from llm_actors.observe import RequestRepeated, RoundStarted, ToolEnded, ToolStarted, TurnStarted
 from llm_actors.observe import RoundEnded as RoundEndedRecord
 
@@ -43,13 +43,7 @@ class Turn(TurnFailing):
 
     def handle(self, mail: Mail) -> list[Command]:
         """What to do about this mail. Mail for something that is over gives nothing."""
-        if self.state == "over":
-            return []
-        if isinstance(mail, mail_.Cancel):
-            return self._end(mail.error, mail.now)
-        if isinstance(mail, mail_.Woken):
-            return self._woken(mail.now)
-        return self._HANDLERS[type(mail)](self, mail)
+        return [] if self.state == "over" else self._HANDLERS[type(mail)](self, mail)
 
     # ---- the way to an answer
 
@@ -65,19 +59,30 @@ class Turn(TurnFailing):
         turn = self.plan.id
         if prompt.given_messages is not None:
             entries.append(Replaced(turn, tuple(prompt.given_messages)))
-        entries += [Returned(turn, result_part(result)) for result in prompt.tool_results]
-        text = prompt.prompt
+        if prompt.tool_results:
+            entries += [Returned(turn, result_part(result)) for result in prompt.tool_results]
         still_open = mail.open_calls
-        if prompt.chain and not text and not prompt.attachments:
-            self._resume = still_open if self._tools else []
-        if not self._resume:
-            entries += [Returned(turn, not_run(call, "the conversation went on without it")) for call in still_open]
-        if prompt.system and prompt.system != mail.system:
-            entries.append(Said(turn, system(prompt.system)))
+        if still_open:
+            if prompt.chain and not prompt.prompt and not prompt.attachments:
+                self._resume = still_open if self._tools else []
+            if not self._resume:
+                entries += [Returned(turn, not_run(call, "the conversation went on without it")) for call in still_open]
+        entries += self._said(prompt, mail.system)
+        started = [Observe(self._started(mail.now))] if self.plan.observers else []
+        return [*started, *self._append(entries, mail.now)]
+
+    def _said(self, prompt: Prompt, in_force: str) -> list[Entry]:
+        """The system prompt, where it is another one than that in force, and what the user says."""
+        turn, ruled = self.plan.id, prompt.system
+        entries: list[Entry] = []
+        if ruled and ruled != in_force:
+            entries.append(Said(turn, Message("system", [TextPart(ruled)])))
         for said in self.plan.joined or (prompt,):
-            if said.prompt or said.attachments:
-                entries.append(Said(turn, user(*([said.prompt] if said.prompt else []), list(said.attachments))))
-        return [Observe(self._started(mail.now)), *self._append(entries, mail.now)]
+            text = said.prompt
+            if text or said.attachments:
+                parts: list[AnyPart] = [TextPart(text)] if text else []
+                entries.append(Said(turn, Message("user", [*parts, *map(AttachmentPart, said.attachments)])))
+        return entries
 
     def _started(self, now: float) -> TurnStarted:
         scope = self.plan.scope
@@ -104,8 +109,10 @@ class Turn(TurnFailing):
         if self._appending:
             return []
         if self.state == "opening":
+            if not self.plan.toolboxes:
+                return self._ready(mail.now)
             self.state = "preparing"
-            return [Prepare()] if self.plan.toolboxes else self._prepared(mail_.Prepared(mail.now, self._tools))
+            return [Prepare()]
         if self.state == "keeping":
             return self._after_round(mail.now)
         if self.state == "steering":
@@ -124,9 +131,10 @@ class Turn(TurnFailing):
         if mail.error is not None:
             return self._end(mail.error, mail.now)
         self._tools = mail.tools
-        if self._resume:
-            return self._start_tools(self._resume, mail.now)
-        return self._go_on(mail.now)
+        return self._ready(mail.now)
+
+    def _ready(self, now: float) -> list[Command]:
+        return self._start_tools(list(self._resume), now) if self._resume else self._go_on(now)
 
     def _steer(self, mail: mail_.Steer) -> list[Command]:
         if self.state not in ("stopping", "closing"):
@@ -144,10 +152,10 @@ class Turn(TurnFailing):
         if self._steers:
             self.state = "steering"
             steers, self._steers = self._steers, {}
-            self._repetition.forget()
+            self._repetition = None
             said = self._append([Said(self.plan.id, message) for message in steers.values()], now)
             return [Steered(list(steers)), *said]
-        compacting = self._compact_ahead()
+        compacting = self._compact_ahead() if self.plan.compacts is not None else None
         if compacting is not None:
             return compacting
         results, self._results = self._results, []
@@ -159,14 +167,18 @@ class Turn(TurnFailing):
     def _send(self, now: float, results: list[ToolResult]) -> list[Command]:
         self.round += 1
         self.state = "calling"
-        record = RoundStarted(
-            now=now, conversation=self.plan.conversation, response=self.plan.id, round=self.round, model=self.model
-        )
         number = self.round - self.restarts
         opening = self._restarted()
         if opening is None:
             opening = [Emit([StreamEvent("round", str(number))])] if number > 1 else []
-        return [*opening, Observe(record), Send(self.round, results, self._model)]
+        send = Send(self.round, results, self._model)
+        plan = self.plan
+        if not plan.observers:
+            return [*opening, send]
+        record = RoundStarted(
+            now=now, conversation=plan.conversation, response=plan.id, round=self.round, model=self.model
+        )
+        return [*opening, Observe(record), send]
 
     def _round_ended(self, mail: mail_.RoundEnded) -> list[Command]:
         if self.state != "calling" or mail.round != self.round:
@@ -177,8 +189,12 @@ class Turn(TurnFailing):
         result = mail.result
         record = self._record(mail)
         self.records.append(record)
-        self._unstarted = list(record.tool_calls) if self.plan.prompt.chain else []
+        if self.plan.prompt.chain:
+            self._unstarted = record.tool_calls
         usage = result.usage
+        answered = self._append([Answered(self.plan.id, tuple(mail.messages), record)], mail.now)
+        if usage is None and not self.plan.observers:  # there is nothing to count
+            return answered
         seen = RoundEndedRecord(
             now=mail.now,
             conversation=self.plan.conversation,
@@ -188,8 +204,7 @@ class Turn(TurnFailing):
             output_tokens=usage.output if usage else None,
             stop_reason=result.stop_reason,
         )
-        answered = Answered(self.plan.id, tuple(mail.messages), record)
-        return [Observe(seen), *self._append([answered], mail.now)]
+        return [Observe(seen), *answered]
 
     def _round_repeated(self, mail: mail_.RoundRepeated) -> list[Command]:
         if self.state != "calling" or mail.round != self.round:
@@ -202,7 +217,7 @@ class Turn(TurnFailing):
         first = not self.records
         result = mail.result
         return CallRecord(
-            id=self._call_id(self.round),
+            id=self._call_id(),
             prompt=self.plan.prompt.prompt if first else "",
             system=self.plan.prompt.system,
             model=self.model,
@@ -222,11 +237,13 @@ class Turn(TurnFailing):
         if self.plan.prompt.chain and record.tool_calls and not record.cut_calls:
             return self._start_tools(list(record.tool_calls), now)
         why = "the answer was cut by its length limit"
-        left: list[Entry] = [Returned(self.plan.id, not_run(call, why)) for call in record.cut_calls]
+        left: list[Entry] = []
+        if record.cut_calls:
+            left += [Returned(self.plan.id, not_run(call, why)) for call in record.cut_calls]
         if self._steers and not self._limit_reached():
             why = "the conversation went on without it"
             left += [Returned(self.plan.id, not_run(call, why)) for call in record.tool_calls]
-            self.state, self._unstarted = "steering", []
+            self.state, self._unstarted = "steering", ()
             return self._append(left, now)
         self.state = "closing"
         return self._append(left, now) if left else self._finish(now)
@@ -235,7 +252,7 @@ class Turn(TurnFailing):
 
     def _start_tools(self, calls: list[ToolCall], now: float) -> list[Command]:
         self.state = "tools"
-        self._unstarted = []
+        self._unstarted = ()
         self._tool_round = ToolRound(calls, self._tools, before=self.plan.before_call, after=self.plan.after_call)
         return self._tool_commands(self._tool_round.start(), now)
 
@@ -321,4 +338,6 @@ class Turn(TurnFailing):
         mail_.Steer: _steer,
         mail_.Unsteer: _unsteer,
         mail_.ToolProgress: _tool_progress,
+        mail_.Cancel: lambda self, mail: self._end(mail.error, mail.now),
+        mail_.Woken: lambda self, mail: self._woken(mail.now),
     }

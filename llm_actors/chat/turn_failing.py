@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -25,15 +24,13 @@ Crash = tuple[ToolCall, BaseException]
 class TurnFailing(TurnEnding):
     """See the head of this file, and of failures.py for the actions."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self._model: Any = None  # the conversation's own
-        self._tried: set[str | int] = {self.plan.model}
-        self._compacted = self._compacted_ahead = False
-        self._crashes: Counter[type] = Counter()
-        self._repetition = Repetition()
-        self._restart: str | None = None
-        self.restarts = 0
+    _model: Any = None  # the conversation's own
+    _tried: frozenset[str | int] = frozenset()  # beside that
+    _compacted = _compacted_ahead = False
+    _crashes = 0
+    _repetition: Repetition | None = None  # from the first tool round on
+    _restart: str | None = None
+    restarts = 0
 
     @property
     def model(self) -> str:
@@ -77,9 +74,10 @@ class TurnFailing(TurnEnding):
             self.state = "compacting"
             return [CompactHistory(action.policy, error, self._tokens, self._bound)]
         if isinstance(action, Fallback):
-            found = next((model for model in action.models if _key(model) not in self._tried), None)
+            tried = {self.plan.model, *self._tried}
+            found = next((model for model in action.models if _key(model) not in tried), None)
             if found is not None:
-                self._tried.add(_key(found))
+                self._tried |= {_key(found)}
                 self._model = found
                 plan = self.plan
                 record = ModelReplaced(
@@ -120,10 +118,11 @@ class TurnFailing(TurnEnding):
             call, cause = crashes[0]
             crashed = ToolCrashedError(f'the tool "{call.name}" raised {cause!r}', call)
             crashed.__cause__ = cause
-            self._crashes[ToolCrashedError] += len(crashes)
-            commands = self._lead(crashed, self._crashes[ToolCrashedError], now)
+            self._crashes += len(crashes)
+            commands = self._lead(crashed, self._crashes, now)
             if commands is not None:
                 return commands
+        self._repetition = self._repetition or Repetition()
         rounds = self._repetition.round(calls, self._results)
         if rounds == 1:
             return None
@@ -156,9 +155,10 @@ class TurnFailing(TurnEnding):
 
     def _restarted(self) -> list[Command] | None:
         """For the next call: the event that takes back what came of the one that failed; None when it is no restart."""
-        restart, self._restart = self._restart, None
+        restart = self._restart
         if restart is None:
             return None
+        self._restart = None
         return [Emit([StreamEvent("restart", restart)])] if restart else []
 
     def _go_on(self, now: float) -> list[Command]:

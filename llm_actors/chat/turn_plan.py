@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -33,3 +34,5 @@ class TurnPlan(msgspec.Struct, frozen=True, kw_only=True):
     joined: tuple[Prompt, ...] = ()
     failures: FailureTable = FailureTable.DEFAULT
     compacts: Compacts | None = None
+    observers: Sequence[object] = ("somebody",)
+    """Who listens. Where that is nobody, records that nothing is counted by are not made."""

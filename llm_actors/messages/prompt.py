@@ -46,10 +46,14 @@ class Prompt(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def prompt(self) -> str:
         """Fragments and text, joined by newlines."""
+        if not self.fragments:
+            return self.text or ""
         return "\n".join([*self.fragments, *([self.text] if self.text else [])])
 
     @property
     def system(self) -> str:
         """System fragments and system text, stripped, joined by blank lines."""
+        if not self.system_fragments:
+            return self.system_text.strip() if self.system_text else ""
         bits = [bit.strip() for bit in (*self.system_fragments, self.system_text or "")]
         return "\n\n".join([bit for bit in bits if bit])

@@ -28,5 +28,6 @@ class Intensity:
 
 def checked_intensity(intensity: int | None, period: float | None) -> tuple[int | None, float | None]:
     """The two as they are; None leaves one to others. Raises ValueError."""
-    Intensity(0 if intensity is None else intensity, 1.0 if period is None else period)
+    if intensity is not None or period is not None:
+        Intensity(0 if intensity is None else intensity, 1.0 if period is None else period)
     return intensity, period

@@ -148,21 +148,16 @@ def test_without_an_origin_it_is_a_log_all_the_same():
 
 
 def test_what_could_not_be_taken_ends_the_log():
-    from llm_actors.runtime import ActorDeadError, Future
+    from llm_actors.runtime import ActorDeadError
 
     dead = ActorDeadError("gone")
     dead.__cause__ = llm.LoopClosedError("closed")
     for error, expected in ((dead, llm.LoopClosedError), (ActorDeadError("gone"), ActorDeadError)):
-        log, answer = made(), Future()
-        answer.set_error(error)
-        log.taken(answer)
+        log = made()
+        log.not_taken(error)
         assert log.released
         with pytest.raises(expected):
             log.check()
-    log, answer = made(), Future()
-    answer.set(None)
-    log.taken(answer)
-    assert not log.sealed
 
 
 @pytest.mark.parametrize("kind", ["thread", "task"])

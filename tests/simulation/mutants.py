@@ -164,7 +164,7 @@ def the_last_prompt_begins_first(patch):
     def mutated(self, mail):
         enqueue(self, mail)
         if len(self._queue) > 1:
-            self._queue.appendleft(self._queue.pop())
+            self._queue.insert(0, self._queue.pop())
 
     patch.setattr(ConversationActor, "_enqueue", mutated)
 
