@@ -20,7 +20,8 @@ from llm_actors.errors import DeadlineExceededError, LoopClosedError, ResponseCa
 from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolResult, ToolResultPart
 from llm_actors.messages.parts import AttachmentPart, TextPart
 
-from .history_entries import Answered, CallRecord, Interruption, Said, lean
+from .history_entries import Answered, CallRecord, Interruption, Said
+from .history_links import lean
 from .history_parts import distinct, placed
 
 __all__ = ["Answered", "CallRecord", "Interruption", "Said"]  # handed on; what else there is stands below
