@@ -47,7 +47,7 @@ class AmongActors:
         """
         conversation: Any = self
         loop = self.loop
-        watch = Monitor(self, self._seat.actor(conversation, loop), watcher, loop)
+        watch = Monitor(self, self._seat.kept_actor(conversation, loop), watcher, loop)
         if self._closed:
             self._seat.end()
         return watch

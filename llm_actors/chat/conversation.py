@@ -181,7 +181,7 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
 
         Binds the conversation to the running loop, else to the background loop; prompts that waited for a loop go there first.
         """
-        actor = self._seat.actor(self, running() or background())
+        actor = self._seat.kept_actor(self, running() or background())
         self._deliver_to(actor.engine.loop)
         return actor.actor_ref
 
@@ -210,6 +210,10 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         if said:
             conversation._history.append(Replaced("", said))
         return conversation
+
+    def at_rest(self, actor: ConversationActor) -> None:
+        """Its actor has done all it was sent."""
+        self._seat.rest(actor)
 
     # ---- its end --------------------------------------------------------------------------------------------------------
 

@@ -53,11 +53,12 @@ class CancelMail(NamedTuple):
 
 
 class ConversationActor(ConversationWork):
-    """See the head of this file. Held by its conversation's handle, and by the engine while it has a turn."""
+    """See the head of this file. Held by its conversation's seat and by the engine while it has a turn; see Seat for what comes then."""
 
     registered = False
     _actor_waits = False
     keeps_context = False  # each prompt brings its own
+    kept = False  # its seat does not let go of it
     broken = False  # it failed: the next prompt makes another, with the same history
 
     def __init__(self, handle: AnyConversation[Any], history: History, engine: Engine) -> None:
@@ -261,6 +262,9 @@ class ConversationActor(ConversationWork):
         if not self._lives:
             self._lives.clear()  # the table of a dict that had something stays, 120 bytes, until it is cleared
             self.engine.drop(self)
+            handle = self._handle()
+            if handle is not None and self._intensity is None:  # that counts its crashes
+                handle.at_rest(self)
 
     def _begin(self, live: LiveTurn) -> None:
         self._running = live  # from here on it is not in the queue: should anything fail, it is this one that ends

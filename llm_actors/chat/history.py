@@ -96,10 +96,10 @@ class History:
 
     def entries(self) -> list[Entry]:
         """All that counts, oldest first: from the last `Replaced` on, without withdrawn turns."""
-        return [link.entry for link in self._links()]
+        return [entry for _, entry in self._links()]
 
-    def _links(self, *, through_compactions: bool = False) -> list[Link]:
-        found: list[Link] = []
+    def _links(self, *, through_compactions: bool = False) -> list[tuple[Link, Entry]]:
+        found: list[tuple[Link, Entry]] = []
         withdrawn: set[str] = set()
         link = self.head
         while link is not None:
@@ -107,7 +107,7 @@ class History:
             if type(entry) is Withdrawn:
                 withdrawn.add(entry.turn)
             elif entry.turn not in withdrawn:
-                found.append(link)
+                found.append((link, entry))  # a link may make it anew at each look
                 if type(entry) is Replaced and not (through_compactions and entry.compacted):
                     break
             link = link.before
@@ -132,9 +132,9 @@ class History:
     def records(self, turn: str | None = None) -> list[Recorded]:
         """Each complete model call (of one turn), in the order of the turns, those before a compaction too. O(n): the past is shared."""
         return [
-            Recorded(link.entry, History(link.before), History(link))
-            for link in self._links(through_compactions=True)
-            if type(link.entry) is Answered and link.entry.interrupted is None and turn in (None, link.entry.turn)
+            Recorded(entry, History(link.before), History(link))
+            for link, entry in self._links(through_compactions=True)
+            if type(entry) is Answered and entry.interrupted is None and turn in (None, entry.turn)
         ]
 
     def asked(self, turn: str) -> tuple[list[Message], list[ToolResultPart]]:
