@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import ConversationBusyError, LLMError, MailboxFullError
@@ -27,7 +28,11 @@ class AmongActors:
         _seat: Seat
         _closed: bool
         _id: str
-        tools: list[Any]
+
+        @property
+        def offered(self) -> Sequence[Any]:
+            """Its tools."""
+            raise NotImplementedError
 
         def _loop(self) -> Loop | None: ...
 
@@ -68,7 +73,7 @@ class AmongActors:
         text = message.text if isinstance(message, Answer) else message
         if not isinstance(text, str | Prompt):
             return TypeError(f"a conversation hears str, Prompt and Answer, not {type(message).__name__}")
-        prompt = text if isinstance(text, Prompt) else Prompt(text, chain=bool(self.tools))
+        prompt = text if isinstance(text, Prompt) else Prompt(text, chain=bool(self.offered))
         conversation: Any = self
         try:
             self._seat.actor(conversation, self.loop)  # no prompt that waits until somebody awaits it

@@ -107,7 +107,7 @@ class Prompting(Generic[R]):
         **asked: Any,
     ) -> R:
         conversation = self._target()
-        offered: list[Any] = arguments.listed("tools", tools, object, "a_function") or conversation.tools
+        offered: Sequence[Any] = arguments.listed("tools", tools, object, "a_function") or conversation.offered
         sent = ask(conversation.model, prompt, tools=offered, **asked)
         hooks = arguments.hook("before_call", before_call), arguments.hook("after_call", after_call)
         limit, boxes = arguments.limit("chain_limit", chain_limit), toolboxes_in(offered)

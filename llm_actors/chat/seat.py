@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ConversationBound, Record
 from llm_actors.runtime import system_context
+from llm_actors.runtime.binding import making
 
 from .conversation_actor import CancelMail, ConversationActor
 from .seams import admit, engine_of
@@ -32,9 +32,6 @@ class Room(NamedTuple):
     bound: int
     when_busy: WhenBusy
 
-
-_seating = threading.RLock()
-"""One for all: taken where a seat gets an actor or lets go of it, and by `claim()`."""
 
 _at_rest: weakref.WeakValueDictionary[History, ConversationActor] = weakref.WeakValueDictionary()
 """Actors that have done all they were sent and are held by others than their seats, by the history they are at work on."""
@@ -77,7 +74,7 @@ class Seat:
         actor = self._actor
         if actor is not None and not _is_stale(actor):
             return actor
-        with _seating:
+        with making:
             actor = self.found
             if actor is None or _is_stale(actor):
                 actor = self._start(handle, loop)
@@ -86,7 +83,7 @@ class Seat:
 
     def kept_actor(self, handle: AnyConversation[Any], loop: Loop) -> ConversationActor:
         """The same, for who hands it on: it stays the same from now on, also at rest, and when it was stopped."""
-        with _seating:
+        with making:
             actor = self.actor(handle, loop)
             actor.kept = True
             return actor
@@ -104,7 +101,7 @@ class Seat:
 
     def rest(self, actor: ConversationActor) -> None:
         """Lets go of the actor, which has nothing to do. Whoever holds it may still send it mail: then it is found and goes on."""
-        with _seating:
+        with making:
             if self._actor is actor and not actor.kept:
                 _at_rest[self._history] = actor
                 self._actor = None
@@ -140,7 +137,7 @@ class Seat:
 
     def claim(self, log: EventLog) -> bool:
         """Whether the turn that claimed it before has ended; then it is this one's. Of two that come at once one gets it."""
-        with _seating:
+        with making:
             if self._latest is not None and not self._latest.sealed:
                 return False
             self._latest = log
