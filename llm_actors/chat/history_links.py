@@ -76,12 +76,12 @@ class _Exchange(msgspec.Struct, frozen=True):
     started: datetime | None
     seconds: float
     request_id: str | None
-    raw: dict[str, Any] | None
+    raw: bytes | dict[str, Any] | None
 
     @property
     def entry(self) -> Answered:
         """The last entry, made anew."""
-        manner = self.manner
+        manner, raw = self.manner, self.raw
         record = CallRecord(
             self.turn,
             self.asked,
@@ -93,7 +93,7 @@ class _Exchange(msgspec.Struct, frozen=True):
             manner.stop_reason,
             self.request_id,
             manner.resolved_model,
-            raw=self.raw,
+            raw=msgspec.json.decode(raw) if isinstance(raw, bytes) else raw,
         )
         return _answered(self.turn, self.text, record)
 
@@ -153,11 +153,22 @@ def _exchange(said: Any, turn: str, text: str, record: CallRecord) -> _Exchange 
         record.started,
         record.seconds,
         record.request_id,
-        record.raw,
+        _packed(record.raw),
     )
 
 
 _manner = lru_cache(maxsize=256)(_Manner)
+
+
+def _packed(raw: dict[str, Any] | None) -> bytes | dict[str, Any] | None:
+    """The provider's own JSON as JSON: 80 bytes instead of 290 for the id and the date that most of them send. What is no JSON stays."""
+    if raw is None:
+        return None
+    try:
+        packed = msgspec.json.encode(raw)
+    except (TypeError, ValueError, RecursionError):
+        return raw
+    return packed if msgspec.json.decode(packed) == raw else raw
 
 
 SHARED = 4096

@@ -49,6 +49,7 @@ TURNS = {
     "a prompt": ([ASKED], record()),
     "a prompt under a system prompt": ([SYSTEM, ASKED], record(system="Be brief.")),
     "a system prompt that was in force": ([ASKED], record(system="Be brief.")),
+    "of a model whose JSON is none": ([ASKED], record(raw={"set": {1}, "one": (1,)})),
     "of a model that tells nothing": ([ASKED], CallRecord("1", "Why?")),
 }
 OTHERS = {
