@@ -229,9 +229,9 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
             conversation._history.append(Replaced("", said))
         return conversation
 
-    def at_rest(self, actor: ConversationActor) -> None:
-        """Its actor has done all it was sent."""
-        self._seat.rest(actor)
+    def let_go(self) -> None:
+        """It has been at rest for a while."""
+        self._seat.let_go()
 
     # ---- its end --------------------------------------------------------------------------------------------------------
 

@@ -139,6 +139,7 @@ class ConversationActor(ConversationWork):
             now = self._now()
             logger.error("conversation %s failed: its turn ends, its history stays", self._id, exc_info=error)
             self._intensity = self._intensity or self._declared_intensity()
+            self.kept = True  # it counts its crashes
             crashed, may = _crashed(error), self._intensity.failed(now)
             waiting = len(self._queue)
             self.engine.observe(
@@ -262,9 +263,7 @@ class ConversationActor(ConversationWork):
         if not self._lives:
             self._lives.clear()  # the table of a dict that had something stays, 120 bytes, until it is cleared
             self.engine.drop(self)
-            handle = self._handle()
-            if handle is not None and self._intensity is None:  # that counts its crashes
-                handle.at_rest(self)
+            self.engine.rests.add(self._handle)
 
     def _begin(self, live: LiveTurn) -> None:
         self._running = live  # from here on it is not in the queue: should anything fail, it is this one that ends

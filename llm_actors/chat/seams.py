@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .history import Entry
     from .model import AnyModel
     from .python_threads import ThreadPool
+    from .rests import Rests
     from .scope import Scope
     from .tool_pool import ToolPool
 
@@ -56,6 +57,7 @@ class Engine(Protocol):
     pump: Pump
     tools: ToolPool
     threads: ThreadPool
+    rests: Rests
     store: Store
     limits: Limits
     mailbox: int

@@ -6,6 +6,8 @@ import threading
 import pytest
 
 import llm_actors as llm
+from llm_actors.chat import rests
+from llm_actors.chat.rests import LATEST
 from llm_actors.observe import ConversationBound
 from llm_actors.runtime import ActorDeadError
 
@@ -13,9 +15,12 @@ from .speakers import Says, SyncSays, run
 
 
 async def at_rest(conversation):
-    """Waits until the actor has done all it was sent: the answer is there a little before."""
-    while conversation._seat._actor is not None:  # noqa: ASYNC110 - that it rests has no event
-        await asyncio.sleep(0)
+    """So many others have spoken since that it has let go of its actor."""
+    other = Says("a")
+    for _ in range(LATEST):
+        await other.prompt("hi").text()
+    await asyncio.sleep(0)  # the answer is there a little before the rest
+    assert conversation._seat._actor is None
 
 
 def test_an_idle_conversation_has_no_actor_and_goes_on_where_it_was():
@@ -33,14 +38,48 @@ def test_an_idle_conversation_has_no_actor_and_goes_on_where_it_was():
                 response = conversation.prompt(f"{number}")
             assert conversation.waiting == 1
             await response.text()
-            await at_rest(conversation)
+            with system:
+                await at_rest(conversation)
             assert conversation._seat.found is None
             assert conversation.waiting == 0
         assert [message.role for message in conversation.messages()] == ["user", "assistant"] * 3
-        assert len(bound) == 1  # it was bound once, and is at home there
+        assert [record.conversation for record in bound].count(
+            conversation.id
+        ) == 1  # it was bound once, and is at home there
         await system.shutdown()
         with pytest.raises(llm.SystemShutdownError):
             conversation.prompt("one more")
+
+    run(main())
+
+
+def test_a_conversation_that_goes_on_keeps_its_actor():
+    async def main():
+        conversation = Says("a").conversation()
+        await conversation.prompt("one").text()
+        actor = conversation._seat.found
+        for _ in range(LATEST + 1):
+            await conversation.prompt("more").text()
+        assert conversation._seat._actor is actor
+
+    run(main())
+
+
+def test_an_actor_that_is_at_work_is_not_let_go_of():
+    async def main():
+        go = asyncio.Event()
+        model = Says("a")
+        conversation = model.conversation()
+        await conversation.prompt("one").text()
+        model.items = (go, "b")
+        response = conversation.prompt("two")
+        other = Says("a")
+        for _ in range(LATEST + 1):
+            await other.prompt("hi").text()
+        assert conversation._seat._actor is not None
+        go.set()
+        assert await response.text() == "b"
+        await at_rest(conversation)
 
     run(main())
 
@@ -53,6 +92,7 @@ def test_an_actor_that_somebody_holds_is_the_one_that_takes_the_next_prompt():
         await response.text()
         await at_rest(conversation)
         assert conversation._seat.found is actor
+        assert (conversation._seat.loop, conversation.waiting) == (conversation.loop, 0)
         response = conversation.prompt("two")
         assert conversation._seat.found is actor
         await response.text()
@@ -66,6 +106,8 @@ def test_a_reference_is_the_same_for_ever_and_a_stopped_actor_stays_stopped():
         await conversation.prompt("one").text()
         urn = conversation.ref.actor_urn
         await conversation.prompt("two").text()
+        with pytest.raises(AssertionError):
+            await at_rest(conversation)
         assert conversation.ref.actor_urn == urn
         await conversation.ref.stop(block=False)
         with pytest.raises(ActorDeadError):
@@ -74,8 +116,9 @@ def test_a_reference_is_the_same_for_ever_and_a_stopped_actor_stays_stopped():
     run(main())
 
 
-def test_prompts_from_many_threads_meet_one_actor_and_run_one_after_the_other():
+def test_prompts_from_many_threads_meet_one_actor_and_run_one_after_the_other(monkeypatch):
     """C1: also where each finds the conversation at rest, or just about to."""
+    monkeypatch.setattr(rests, "LATEST", 0)
     model = SyncSays("a")
     conversation = model.conversation()
     failures = []

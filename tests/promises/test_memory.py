@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import llm_actors as llm
+from llm_actors.chat.rests import LATEST
 from llm_actors.chat.script_model import script_pair
 from llm_actors.testing import Answer, Send, Stall, chunk, head
 from tests.benchmarks.idle_conversations import measured, play
@@ -44,7 +45,7 @@ def test_an_idle_conversation_is_a_handful_of_objects():
         return conversation
 
     async def main():
-        first, second = [await exchange(number) for number in (1001, 1002)]
+        first, second, *_ = [await exchange(1001 + number) for number in range(2 + LATEST)]
         await asyncio.sleep(0)
         gc.collect()
         return _reached(first), _reached(second)
