@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llm_actors.catalogue.registry import get_async_model, get_model
 from llm_actors.chat.model import AnyModel, AsyncModel
 from llm_actors.chat.python_threads import ThreadPool
+from llm_actors.chat.rests import Rests
 from llm_actors.chat.tool_pool import ToolPool
 from llm_actors.errors import LoopClosedError, UnknownModelError
 from llm_actors.observe import EngineStarted, LoopStalled, Observer, Record
@@ -50,6 +51,7 @@ class LoopEngine:
         self._wire: tuple[Clients, Pump] | None = None
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)
+        self.rests = Rests()
         self._root: Binding[SupervisorRef] = Binding()
         self.ending = EngineEnd(self)
         self.closed = False

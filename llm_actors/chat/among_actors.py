@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llm_actors.errors import ConversationBusyError, LLMError, MailboxFullError
@@ -25,7 +26,11 @@ class AmongActors:
         _seat: Seat
         _closed: bool
         _id: str
-        tools: list[Any]
+
+        @property
+        def offered(self) -> Sequence[Any]:
+            """Its tools."""
+            raise NotImplementedError
 
         def _loop(self) -> Loop | None: ...
 
@@ -45,7 +50,7 @@ class AmongActors:
         """
         conversation: Any = self
         loop = self.loop
-        watch = Monitor(self, self._seat.actor(conversation, loop), watcher, loop)
+        watch = Monitor(self, self._seat.kept_actor(conversation, loop), watcher, loop)
         if self._closed:
             self._seat.end()
         return watch
@@ -70,7 +75,7 @@ class AmongActors:
         text = message.text if isinstance(message, Answer) else message
         if not isinstance(text, str | Prompt):
             return TypeError(f"a conversation hears str, Prompt and Answer, not {type(message).__name__}")
-        prompt = text if isinstance(text, Prompt) else Prompt(text, chain=bool(self.tools))
+        prompt = text if isinstance(text, Prompt) else Prompt(text, chain=bool(self.offered))
         conversation: Any = self
         try:
             self._seat.actor(conversation, self.loop)  # no prompt that waits until somebody awaits it

@@ -16,6 +16,7 @@ from llm_actors.errors import ResponseCancelledError
 from llm_actors.messages import Attachment, AttachmentPart, Message, Prompt, TextPart
 from llm_actors.observe import ConversationClosed
 from llm_actors.runtime import ActorDeadError, ActorRef, Loop, background, current, running
+from llm_actors.runtime.binding import making
 from llm_actors.runtime.intensity import checked_intensity
 
 from . import arguments
@@ -56,7 +57,7 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         "_id",
         "_seat",
         "_single",
-        "_unposted",
+        "_tools",
         "after_call",
         "before_call",
         "chain_limit",
@@ -69,7 +70,6 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         "period",
         "scope",
         "timeout",
-        "tools",
         "when_busy",
     )
 
@@ -98,7 +98,7 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
     ) -> None:
         self.model = model
         self.name = name
-        self.tools: list[Any] = arguments.listed("tools", tools, object, "a_function")
+        self._tools: list[Any] | None = arguments.listed("tools", tools, object, "a_function") or None
         self.before_call = arguments.hook("before_call", before_call)
         self.after_call = arguments.hook("after_call", after_call)
         self.chain_limit = arguments.limit("chain_limit", chain_limit)
@@ -111,9 +111,27 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         self.scope = scope_of_owner(deadline, budget, f"conversation {self._id}")
         self._history = History()
         self._seat = Seat(self._history)
-        self._unposted: list[PromptMail] = []
+        self._unposted = ()
         self._single = single
         self._closed = False
+
+    @property
+    def tools(self) -> list[Any]:
+        """The tools that each prompt offers where it brings none; made when asked for, as most conversations have none (56 bytes)."""
+        tools = self._tools
+        if tools is None:
+            with making:
+                tools = self._tools = [] if self._tools is None else self._tools
+        return tools
+
+    @tools.setter
+    def tools(self, tools: list[Any]) -> None:
+        self._tools = tools
+
+    @property
+    def offered(self) -> Sequence[Any]:
+        """The same, to look at only."""
+        return self._tools or ()
 
     # ---- asking: prompt() and chain() are in prompting.py
 
@@ -132,7 +150,7 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         `take`: the actor's own way to take it in, at once: posted, it would come behind prompts that were sent after the message.
         """
         if not prompt.tools:
-            prompt = msgspec.structs.replace(prompt, tools=self.tools)
+            prompt = msgspec.structs.replace(prompt, tools=list(self.offered))
         limit = arguments.limit("chain_limit", prompt.chain_limit)
         return self.post(ask(self.model, prompt), toolboxes_in(prompt.tools), limit=limit, take=take)
 
@@ -151,8 +169,8 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         if not any(texts) and not files:
             msg = "steer() needs a text or an attachment"
             raise ValueError(msg)
-        sent = ask(self.model, "\n".join(texts), attachments=files, tools=self.tools, chain=bool(self.tools))
-        return self.post(sent, toolboxes_in(self.tools), steers=True)
+        sent = ask(self.model, "\n".join(texts), attachments=files, tools=self.offered, chain=bool(self._tools))
+        return self.post(sent, toolboxes_in(self.offered), steers=True)
 
     # ---- what was said ------------------------------------------------------------------------------------------------------
 
@@ -181,7 +199,7 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
 
         Binds the conversation to the running loop, else to the background loop; prompts that waited for a loop go there first.
         """
-        actor = self._seat.actor(self, running() or background())
+        actor = self._seat.kept_actor(self, running() or background())
         self._deliver_to(actor.engine.loop)
         return actor.actor_ref
 
@@ -210,6 +228,10 @@ class AnyConversation(AmongActors, Posting[R], Branching[R], Prompting[R]):
         if said:
             conversation._history.append(Replaced("", said))
         return conversation
+
+    def let_go(self) -> None:
+        """It has been at rest for a while."""
+        self._seat.let_go()
 
     # ---- its end --------------------------------------------------------------------------------------------------------
 

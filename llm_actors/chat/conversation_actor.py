@@ -52,11 +52,12 @@ class CancelMail(NamedTuple):
 
 
 class ConversationActor(ConversationWork):
-    """See the head of this file. Held by its conversation's handle, and by the engine while it has a turn."""
+    """See the head of this file. Held by its conversation's seat and by the engine while it has a turn; see Seat for what comes then."""
 
     registered = False
     _actor_waits = False
     keeps_context = False  # each prompt brings its own
+    kept = False  # its seat does not let go of it
     broken = False  # it failed: the next prompt makes another, with the same history
 
     def __init__(self, handle: AnyConversation[Any], history: History, engine: Engine) -> None:
@@ -129,6 +130,7 @@ class ConversationActor(ConversationWork):
             now = self._now()
             logger.error("conversation %s failed: its turn ends, its history stays", self._id, exc_info=error)
             self._intensity = self._intensity or self._declared_intensity()
+            self.kept = True  # it counts its crashes
             crashed, may = _crashed(error), self._intensity.failed(now)
             waiting = len(self._queue)
             self.engine.observe(
@@ -257,6 +259,7 @@ class ConversationActor(ConversationWork):
         if not self._lives:
             self._lives.clear()  # the table of a dict that had something stays, 120 bytes, until it is cleared
             self.engine.drop(self)
+            self.engine.rests.add(self._handle)
 
     def _begin(self, live: LiveTurn) -> None:
         self._running = live  # from here on it is not in the queue: should anything fail, it is this one that ends

@@ -34,7 +34,7 @@ class ConversationPost(Post):
         """See Post."""
         seat = self.ref._seat  # noqa: SLF001 - its other half
         seat.renew()
-        self._actor = seat.actor(self.ref, self._loop)
+        self._actor = seat.kept_actor(self.ref, self._loop)
 
     @property
     def incarnation(self) -> Any:

@@ -20,7 +20,8 @@ from llm_actors.errors import DeadlineExceededError, LoopClosedError, ResponseCa
 from llm_actors.messages import Message, Prompt, ToolCall, ToolCallPart, ToolResult, ToolResultPart
 from llm_actors.messages.parts import AttachmentPart, TextPart
 
-from .history_entries import Answered, CallRecord, Interruption, Said, lean
+from .history_entries import Answered, CallRecord, Interruption, Said
+from .history_links import lean
 from .history_parts import distinct, is_text, placed
 
 __all__ = ["Answered", "CallRecord", "Interruption", "Said"]  # handed on; what else there is stands below
@@ -108,10 +109,10 @@ class History:
 
     def entries(self) -> list[Entry]:
         """All that counts, oldest first: from the last `Replaced` on, without withdrawn turns."""
-        return [link.entry for link in self._links()]
+        return [entry for _, entry in self._links()]
 
-    def _links(self, *, through_compactions: bool = False) -> list[Link]:
-        found: list[Link] = []
+    def _links(self, *, through_compactions: bool = False) -> list[tuple[Link, Entry]]:
+        found: list[tuple[Link, Entry]] = []
         withdrawn: set[str] = set()
         link = self.head
         while link is not None:
@@ -119,7 +120,7 @@ class History:
             if type(entry) is Withdrawn:
                 withdrawn.add(entry.turn)
             elif entry.turn not in withdrawn:
-                found.append(link)
+                found.append((link, entry))  # a link may make it anew at each look
                 if type(entry) is Replaced and not (through_compactions and entry.compacted):
                     break
             link = link.before
@@ -174,9 +175,9 @@ class History:
     def records(self, turn: str | None = None) -> list[Recorded]:
         """Each complete model call (of one turn), in the order of the turns, those before a compaction too. O(n): the past is shared."""
         return [
-            Recorded(link.entry, History(link.before), History(link))
-            for link in self._links(through_compactions=True)
-            if type(link.entry) is Answered and link.entry.interrupted is None and turn in (None, link.entry.turn)
+            Recorded(entry, History(link.before), History(link))
+            for link, entry in self._links(through_compactions=True)
+            if type(entry) is Answered and entry.interrupted is None and turn in (None, entry.turn)
         ]
 
     def asked(self, turn: str) -> tuple[list[Message], list[ToolResultPart]]:

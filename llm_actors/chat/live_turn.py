@@ -176,7 +176,7 @@ class LiveTurn:
 
     def begin(self, clock: Clock) -> None:
         """Stamps the log: the turn begins."""
-        self.log.started = clock.utcnow().isoformat()
+        self.log.started = clock.utcnow()
         self.log.seconds = clock.monotonic()
 
     def take(self, voices: list[LiveTurn], clock: Clock) -> None:

@@ -60,11 +60,12 @@ def loaded_log(plain: Mapping[str, Any], model: AnyModel) -> EventLog:
     record = CallRecord(
         plain.get("id") or current().new_id(),
         usage=usage,
-        started=plain.get("datetime_utc") or "",
         stop_reason="tool_calls" if _calls(output) else "stop",
         tool_calls=tuple(_calls(output)),
     )
-    return _over(EventLog(record.id, sent, model, None), before, output, record)
+    log = _over(EventLog(record.id, sent, model, None), before, output, record)
+    log.started = plain.get("datetime_utc") or ""  # as it was written
+    return log
 
 
 def made_up_log(
@@ -79,7 +80,6 @@ def made_up_log(
 
 
 def _over(log: EventLog, before: list[Message], output: list[Message], record: CallRecord) -> EventLog:
-    log.started = record.started
     log.history = History()
     log.history.append(Replaced("", (*before, *output)))
     log.write(items_of(output))
@@ -115,6 +115,6 @@ def written(log: EventLog) -> dict[str, Any]:
     usage = log.usage()
     if usage.input is not None or usage.output is not None:
         whole["usage"] = msgspec.to_builtins(usage)
-    if log.started:
-        whole["datetime_utc"] = log.started
+    if log.began:
+        whole["datetime_utc"] = log.began
     return whole

@@ -29,7 +29,7 @@ def past_log(recorded: Recorded, model: AnyModel, conversation: Any = None) -> E
     )
     sent = SentPrompt(asked, options=model.Options(), tools=[], conversation=conversation, history=before)
     log = EventLog(record.id, sent, model, None)
-    log.started, log.seconds = record.started, record.seconds
+    log.started, log.seconds = record.started or "", record.seconds
     log.history = after
     log.write(items_of(answered.messages))
     log.seal(None, list(answered.messages), [record])

@@ -6,7 +6,7 @@ Where no loop runs it is kept, with those before it, until somebody waits; a loo
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
 from llm_actors.errors import (
@@ -19,6 +19,7 @@ from llm_actors.errors import (
 from llm_actors.messages import Secret
 from llm_actors.observe import PromptRefused, Record
 from llm_actors.runtime import Loop, background, current
+from llm_actors.runtime.binding import making
 
 from .compaction import Compaction, compacts
 from .event_log import EventLog
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
 class Posting(Origin, Generic[R]):
     """The half of a conversation that sends. See the head of this file. Any thread."""
 
-    __slots__ = ()
+    __slots__ = ("_unposted",)
+
+    _unposted: Sequence[PromptMail]
 
     if TYPE_CHECKING:
         model: AnyModel
@@ -59,7 +62,6 @@ class Posting(Origin, Generic[R]):
         _single: bool
         _id: str
         _seat: Seat
-        _unposted: list[PromptMail]
         _view: type[R]
 
     def post(
@@ -136,7 +138,8 @@ class Posting(Origin, Generic[R]):
                 replaced = ResponseCancelledError("replaced by a newer prompt")
                 for other in [other for other in self._unposted if other.errand is None]:
                     self._seal_unposted(other.log, replaced)
-            self._unposted.append(mail)
+            with making:
+                self._unposted = (*self._unposted, mail)
         else:
             if self._unposted:
                 self._deliver_to(loop)
@@ -175,14 +178,18 @@ class Posting(Origin, Generic[R]):
 
     def _deliver_to(self, loop: Loop) -> None:
         conversation: Any = self
-        mails = self._unposted[:]
-        del self._unposted[: len(mails)]
+        if not self._unposted:
+            return
+        with making:
+            mails: list[PromptMail] = list(self._unposted)
+            self._unposted = ()
         try:
             while mails:
                 self._deliver_one(conversation, loop, mails[0])
                 mails.pop(0)
         finally:
-            self._unposted[:0] = mails  # that loop is closed: they go on waiting for one
+            with making:
+                self._unposted = (*mails, *self._unposted)  # that loop is closed: they go on waiting for one
 
     def _deliver_one(self, conversation: Any, loop: Loop, mail: PromptMail) -> None:
         try:
@@ -228,6 +235,7 @@ class Posting(Origin, Generic[R]):
 
     def _seal_unposted(self, log: EventLog | None, error: BaseException) -> None:
         for mail in [mail for mail in self._unposted if log in (None, mail.log)]:
-            self._unposted.remove(mail)
+            with making:
+                self._unposted = tuple([other for other in self._unposted if other is not mail])
             mail.log.seal(error, [], [])
             mail.log.release()

@@ -74,7 +74,7 @@ def duration_of(log: EventLog) -> int:
 def started_of(log: EventLog) -> str:
     """When the turn began: ISO 8601, UTC. Raises the turn's error."""
     log.check()
-    return log.started
+    return log.began
 
 
 def texts(log: EventLog, items: Iterable[Item], number: int) -> Iterator[str]:

@@ -57,7 +57,7 @@ def offered(log: EventLog, tools: Sequence[Any] | None) -> list[Any]:
     if tools is not None:
         return list(tools)
     conversation = log.prompt.conversation
-    return list(log.prompt.tools) or (list(conversation.tools) if conversation is not None else [])
+    return list(log.prompt.tools) or (list(conversation.offered) if conversation is not None else [])
 
 
 def hooks_of(log: EventLog) -> tuple[Any, Any]:

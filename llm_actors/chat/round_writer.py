@@ -53,7 +53,7 @@ class RoundWriter:
         self._mail = mail
         self._spending = spending
         self._first = len(log)
-        self._started = clock.utcnow().isoformat()
+        self._started = clock.utcnow()
         self.began = clock.monotonic()
         self.revoked = False
 

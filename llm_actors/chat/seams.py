@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .history import Entry
     from .model import AnyModel
     from .python_threads import ThreadPool
+    from .rests import Rests
     from .scope import Scope
     from .tool_pool import ToolPool
 
@@ -61,6 +62,7 @@ class Engine(Protocol):
 
     tools: ToolPool
     threads: ThreadPool
+    rests: Rests
     store: Store
     limits: Limits
     mailbox: int

@@ -6,6 +6,7 @@ by the conversation actor, each of which answers by one of the mails in brackets
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -58,13 +59,13 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class RoundEnded(msgspec.Struct, frozen=True):
-    """A model call is complete. `messages` is its output, `started` its beginning (ISO 8601, UTC), `seconds` how long it took."""
+    """A model call is complete. `messages` is its output, `started` its beginning (UTC), `seconds` how long it took."""
 
     now: float
     round: int
     result: RoundResult
     messages: list[Message]
-    started: str = ""
+    started: datetime | None = None
     seconds: float = 0.0
 
 

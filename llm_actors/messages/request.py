@@ -13,7 +13,7 @@ StopReason: TypeAlias = Literal["stop", "length", "content_filter", "refusal", "
 """Why the provider ended its answer, in one set of words for all; `raw_stop_reason` keeps the provider's own."""
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Tokens of one call, or of a whole chain. `input` includes what came from a cache; zeros in details are left out."""
 
     input: int | None = None

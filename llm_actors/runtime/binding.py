@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_lock = threading.RLock()  # one for all: taken only where something is made or found stale
+making = threading.RLock()
+"""One for all: taken only where something is made, found stale or let go of."""
 
 
 class Binding(Generic[T]):
@@ -24,7 +25,7 @@ class Binding(Generic[T]):
         value = self.value
         if value is not None and not stale(value):
             return value
-        with _lock:
+        with making:
             value = self.value
             if value is None or stale(value):
                 value = self.value = make()

@@ -14,8 +14,16 @@ ANSWER = "Gulliver, who travels; Bill, for the beak; Scoop, for lunch; Percival,
 SYSTEM = "You are an agent of a simulation of a town. You answer in one sentence, in the voice of the person you are. "
 
 
+SHARED = SYSTEM.ljust(200, "x")
+
+
+def own(text):
+    """The same in a str of its own, as what a user says and a model answers is: a constant would be held once for all."""
+    return text[:1] + text[1:]
+
+
 def shared_system(number):
-    return SYSTEM + "x" * (200 - len(SYSTEM))
+    return SHARED
 
 
 def own_system(number):

@@ -56,7 +56,7 @@ class SyncSays(llm.Model):
 
 async def taken(conversation):
     """Waits until the conversation has looked at all its mail: on a busy machine it may let others run in between."""
-    actor = conversation._seat._actor.value
+    actor = conversation._seat.found
     while super(type(actor), actor).backlog:  # noqa: ASYNC110 - that it looks at the last one has no event
         await asyncio.sleep(0)
 

@@ -185,7 +185,7 @@ def test_a_defect_met_by_a_prompt_that_came_as_a_message_ends_its_turn():
     async def main():
         conversation = Says("a").conversation()
         conversation.ref  # noqa: B018 - makes the actor
-        conversation._seat._actor.value.engine.store = Breaks()
+        conversation._seat.found.engine.store = Breaks()
         response = await conversation.ref.ask(llm.Prompt("hi"), block=False)
         with pytest.raises(llm.ConversationCrashedError):
             await response.text()

@@ -3,31 +3,72 @@
 import asyncio
 import gc
 import tracemalloc
+import types
 from typing import Any
 
 import pytest
 
 import llm_actors as llm
+from llm_actors.chat.rests import LATEST
 from llm_actors.chat.script_model import script_pair
 from llm_actors.testing import Answer, Send, Stall, chunk, head
 from tests.benchmarks.idle_conversations import measured, play
 
 DELTA = b'data: {"choices": [{"index": 0, "delta": {"content": "half"}}]}\n\n'
-FITS = 2 * 2**30 / 1_000_000  # bytes for each of a million conversations in 2 GiB
-# The rest is for the interpreter, the libraries, and what the allocator can't use.
-BOUND = 0.85 * FITS
+TEXT = len("Number 1300?" + "It is a skunk." + "You are agent 1300 of many. Be brief.")
+BOUND = 1024 + TEXT
+"""Bytes. A million of them fit in half of 2 GiB: the rest is for the interpreter, the libraries, and what the allocator can't use."""
 
 
 @pytest.mark.timeout(180)
-def test_an_idle_conversation_with_its_history_takes_a_millionth_of_two_gib_and_it_is_linear():
+@pytest.mark.parametrize("distinct", [True, False], ids=["own", "shared"])
+def test_an_idle_conversation_with_its_history_takes_less_than_a_kib_beyond_its_text_and_it_is_linear(distinct):
     """S2: Memory is linear in what was said. 1,000,000 idle conversations with their history fit in one process of 2 GiB."""
     counts = (200, 500, 1300)
-    few, some, many = [asyncio.run(measured(count, distinct=True, traced=True, at_once=20)).traced for count in counts]
+    few, some, many = [
+        asyncio.run(measured(count, distinct=distinct, traced=True, at_once=20)).traced for count in counts
+    ]
     first = (some * 500 - few * 200) / 300
     later = (many * 1300 - some * 500) / 800
     text = "`python -m tests.benchmarks.idle_conversations --traced` shows more"
     assert later < BOUND, f"{later:.0f} bytes for one more: {text}"
     assert abs(later - first) < first / 20, (first, later)
+
+
+def test_an_idle_conversation_is_a_handful_of_objects():
+    """S2, by what it is made of: itself, seat, history, one link, two stamps, two ids, two texts. No actor, list or dict."""
+    model = script_pair("script", play)[1]
+
+    async def exchange(number):
+        conversation = model.conversation()
+        await conversation.prompt(f"Number {number}?", system="You are an agent of many.").text()
+        return conversation
+
+    async def main():
+        first, second, *_ = [await exchange(1001 + number) for number in range(2 + LATEST)]
+        await asyncio.sleep(0)
+        gc.collect()
+        return _reached(first), _reached(second)
+
+    mine, others = asyncio.run(main())
+    kinds = sorted(type(each).__name__ for number, each in mine.items() if number not in others)
+    assert kinds == sorted(
+        ["AsyncConversation", "Seat", "History", "_Opening", "datetime", "float", "str", "str", "str", "str"]
+    )
+
+
+def _reached(root):
+    """All that can be reached from an object, by id."""
+    found: dict[int, Any] = {}
+    todo = [root]
+    while todo:
+        each = todo.pop()
+        if id(each) in found or isinstance(each, type | types.ModuleType | types.FunctionType):
+            continue
+        found[id(each)] = each
+        fields = getattr(type(each), "__struct_fields__", ())  # of a struct that the collector does not look into
+        todo += [*gc.get_referents(each), *[getattr(each, name) for name in fields]]
+    return found
 
 
 def test_memory_is_linear_in_what_was_said():

@@ -333,7 +333,7 @@ class World:
     def fail(self, talk: int, how: str) -> None:
         """The conversation's actor fails."""
         talking = self.talks[talk % len(self.talks)]
-        actor = talking.conversation._seat._actor.value
+        actor = talking.conversation._seat.found
         if actor is None:
             return
         talking.crashes = True

@@ -1,14 +1,14 @@
 """Idle conversations of llm, on the same model of three lines."""
 
 import llm
-from idle_measures import ANSWER, PROMPT
+from idle_measures import ANSWER, PROMPT, own
 
 
 class Said(llm.AsyncModel):
     model_id = "said"
 
     async def execute(self, prompt, stream, response, conversation):
-        yield ANSWER
+        yield own(ANSWER)
 
 
 async def talks(count, system):
@@ -17,7 +17,7 @@ async def talks(count, system):
     for number in range(count):
         conversation = model.conversation()
         held.append(conversation)
-        await conversation.prompt(PROMPT, system=system(number)).text()
+        await conversation.prompt(own(PROMPT), system=system(number)).text()
     return held
 
 

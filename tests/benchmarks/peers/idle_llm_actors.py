@@ -1,6 +1,6 @@
 """Idle conversations of this library, each held by its public object, with one exchange in its history."""
 
-from idle_measures import ANSWER, PROMPT
+from idle_measures import ANSWER, PROMPT, own
 
 import llm_actors as llm
 
@@ -11,7 +11,7 @@ class Said(llm.AsyncModel):
     model_id = "said"
 
     async def execute(self, prompt, stream, response, conversation):
-        yield ANSWER
+        yield own(ANSWER)
 
 
 async def talks(count, system):
@@ -20,7 +20,7 @@ async def talks(count, system):
     for number in range(count):
         conversation = model.conversation()
         held.append(conversation)
-        await conversation.prompt(PROMPT, system=system(number))
+        await conversation.prompt(own(PROMPT), system=system(number))
     return held
 
 
