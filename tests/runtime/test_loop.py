@@ -293,6 +293,41 @@ def test_a_first_touch_after_the_shutdown_of_generators_is_no_error():
     asyncio.run(main())
 
 
+def test_a_loop_that_only_other_threads_touch_ends_what_they_begin_there():
+    asyncio_loop = asyncio.new_event_loop()
+    touched = loop.of(asyncio_loop)  # from outside: it can't wait for the loop's end yet
+    said: list[str] = []
+    touched.post(lambda: touched.on_end(lambda: said.append("ended")))
+    asyncio_loop.run_until_complete(asyncio.sleep(0))
+    asyncio_loop.run_until_complete(asyncio_loop.shutdown_asyncgens())
+    asyncio_loop.close()
+    assert said == ["ended"]
+
+
+def test_what_other_threads_post_when_nobody_would_end_it_any_more_begins_nothing():
+    asyncio_loop = asyncio.new_event_loop()
+    touched = loop.of(asyncio_loop)
+    asyncio_loop.run_until_complete(asyncio_loop.shutdown_asyncgens())
+
+    async def work() -> None:
+        raise AssertionError
+
+    refused: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            touched.spawn(work(), name="too late")
+        except LoopClosedError as error:
+            refused.append(error)
+
+    touched.post(begin)
+    asyncio_loop.run_until_complete(asyncio.sleep(0))
+    assert len(refused) == 1
+    with pytest.raises(LoopClosedError):
+        touched.post(begin)
+    asyncio_loop.close()
+
+
 def test_running_says_asyncio_only_under_trio():
     token = sniffio.current_async_library_cvar.set("trio")
     try:
