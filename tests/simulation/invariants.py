@@ -181,6 +181,10 @@ def check_end(world: World) -> None:
             world.broken("C4", f"a subscriber of {subscriber.seen} got {events}, it had {wanted}")
     for talking in world.talks:
         _check_talk(world, talking)
+    loop = world.simulation.virtual
+    left = [task for task in asyncio.all_tasks(loop) if not task.done()] if loop.is_closed() else []
+    if left:
+        world.broken("S1", f"the loop has ended, and left {left}")
 
 
 def _check_response(world: World, seen: Seen) -> None:
