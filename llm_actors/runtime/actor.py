@@ -184,7 +184,7 @@ class Actor(Life):
         dropped: Envelope[Any] | None = None
         try:
             loop = self._actor_lives_on or self._actor_home()
-            if loop.closed:
+            if loop.ended or (loop.asyncio_loop.is_closed() and loop.closed):
                 return self._actor_refusal(LoopClosedError("its event loop is closed"))
             with loop.lock:
                 if self._actor_dead or loop.ended:
