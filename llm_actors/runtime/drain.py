@@ -90,8 +90,9 @@ class Drain(Mortal, pykka.Actor):
             if not starting:
                 with loop.lock:
                     mailbox = self._actor_mailbox
-                    envelope = mailbox.take() if mailbox is not None else None
-                    if envelope is None:
+                    if mailbox is not None and (mailbox.mail or mailbox.urgent):
+                        envelope = mailbox.take()
+                    else:
                         self._actor_mailbox = None
                         self._actor_rest()
                         return

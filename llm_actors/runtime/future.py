@@ -29,7 +29,7 @@ from .loop import Loop, running
 from .open_wait import OpenWait
 from .steps import Wait
 from .unit import BlockedLoop, waiting
-from .waiting import SLICE, LoopWait, release, thread_wait
+from .waiting import SLICE, LoopWait, thread_wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,12 @@ class Future(pykka.Future[T]):
             if waiters or callbacks:
                 self._waiters = self._callbacks = ()
         if waiter is not None:
-            release(self._owner, waiter)
+            owner = self._owner
+            assert owner is not None
+            if not owner.is_current():
+                LoopWait(owner, waiter).wake()
+            elif not waiter.done():
+                waiter.set_result(None)
         for wake in waiters:
             wake()
         for callback in callbacks:

@@ -100,7 +100,7 @@ class Loop:
 
     def is_open_and_here(self) -> bool:
         """`running()` would give it, and it has not ended: for who has an idea which loop it is."""
-        return not self.ended and self.is_current() and self._parked is not None and sniffio.thread_local.name != "trio"
+        return not self.ended and self._parked is not None and self.is_current() and sniffio.thread_local.name != "trio"
 
     # ---- calls ------------------------------------------------------------------------------------------------------
 

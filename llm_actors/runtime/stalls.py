@@ -1,6 +1,6 @@
 """Who held a loop for too long: each step of users' code on it is timed.
 
-    plain handlers   between two messages of a drain, where a clock is read anyway (life.py)
+    plain handlers   between two messages of a drain, where a clock is read anyway (drain.py)
     coroutines       each step, by `Stepped`: handlers, tools, hooks, models, callbacks
 
 What runs in threads is no stall. No thread and no timer: a stall is told when it is over. While it lasts, `inside` and `since` say what it

@@ -84,12 +84,3 @@ class LoopWait:
     def _release(self) -> None:
         if not self.future.done():
             self.future.set_result(None)
-
-
-def release(loop: Loop | None, future: asyncio.Future[None]) -> None:
-    """Ends the wait of a coroutine on that loop, on its future. Any thread."""
-    assert loop is not None
-    if not loop.is_current():
-        LoopWait(loop, future).wake()
-    elif not future.done():
-        future.set_result(None)
