@@ -107,7 +107,7 @@ class Prompting(Generic[R]):
         **asked: Any,
     ) -> R:
         conversation = self._target()
-        offered = conversation.tools
+        offered: list[Any] = conversation.tools
         if tools is not None:
             offered = arguments.listed("tools", tools, object, "a_function") or offered
         sent = ask(conversation.model, prompt, tools=offered, **asked)
