@@ -52,24 +52,17 @@ def ask(
     """
     if isinstance(text, Prompt):
         return from_prompt(model, text)
-    found: list[Any] = []
-    files: list[Attachment] = _NONE
-    if tools or attachments is not None or schema is not None:
-        found, files = _checked(model, tools, schema, attachments)
+    found, files = _checked(model, tools, schema, attachments)
     said = Prompt(
         text=arguments.text("prompt", text),
-        fragments=tuple(arguments.listed("fragments", fragments, str, _TEXT)) if fragments is not None else (),
+        fragments=_texts("fragments", fragments),
         system_text=arguments.text("system", system),
-        system_fragments=tuple(arguments.listed("system_fragments", system_fragments, str, _TEXT))
-        if system_fragments is not None
-        else (),
+        system_fragments=_texts("system_fragments", system_fragments),
         attachments=files,
         given_messages=None if messages is None else arguments.listed("messages", messages, Message, 'llm.user("Hi")'),
         schema=schema_from(schema) if schema is not None else None,
         tools=list(found) if found else _NONE,
-        tool_results=_NONE
-        if tool_results is None
-        else arguments.listed("tool_results", tool_results, ToolResult, 'llm.ToolResult(name="f", output="x")'),
+        tool_results=_NONE if tool_results is None else _results(tool_results),
         stream=stream,
         hide_reasoning=hide_reasoning,
         chain=chain,
@@ -79,10 +72,20 @@ def ask(
     return SentPrompt(said, options=_options(model, options, keywords or {}), tools=found, reader=_reader(schema))
 
 
+def _texts(name: str, given: Any) -> tuple[str, ...]:
+    return () if given is None else tuple(arguments.listed(name, given, str, _TEXT))
+
+
+def _results(given: Any) -> list[ToolResult]:
+    return arguments.listed("tool_results", given, ToolResult, 'llm.ToolResult(name="f", output="x")')
+
+
 def _checked(
     model: AnyModel, tools: Sequence[Any], schema: Any, given: Sequence[Attachment] | None
 ) -> tuple[list[Any], list[Attachment]]:
     """The tools and the files, once it is sure that the model can do with them."""
+    if not tools and given is None and schema is None:
+        return [], _NONE
     found = resolve_tools(tools)
     files = arguments.listed("attachments", given, Attachment, 'llm.Attachment(path="photo.png")')
     _check(model, found, schema, files)

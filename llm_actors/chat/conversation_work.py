@@ -158,7 +158,7 @@ class ConversationWork(Actor):
             spending = spending_for(budgets, live.sent, live.model) if budgets else None
         except TurnError as error:
             return RoundFailed(self._now(), round, error)
-        writer = RoundWriter(log, live.write, round, self.engine.loop.clock, partial(self._tell, log.id), spending)
+        writer = RoundWriter(log, live.write, round, self.engine.loop.clock, self._tell, spending)
         live.writer = writer
         try:
             live.flight = live.model.open_round(live, writer, self.engine)

@@ -99,12 +99,9 @@ class Posting(Origin, Generic[R]):
             context=contextvars.copy_context(),
             steers=steers,
             failures=(self.failures, checked(self.model.failures)),
-            compacts=compacts(self.compaction, self.compact_at, self.model.context_size) if self.compaction else None,
+            compacts=compacts(self.compaction, self.compact_at, self.model.context_size),
         )
-        if scope.groups:
-            with held(scope.groups, log):
-                self._place(mail, take)
-        else:
+        with held(scope.groups, log):
             self._place(mail, take)
         return self._view(log)
 

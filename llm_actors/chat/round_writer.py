@@ -28,10 +28,10 @@ class RoundWriter:
         "_clock",
         "_first",
         "_log",
-        "_mail",
         "_round",
         "_spending",
         "_started",
+        "_tell",
         "_write",
         "began",
         "revoked",
@@ -43,14 +43,14 @@ class RoundWriter:
         write: Callable[[list[Item]], None],
         round: int,
         clock: Clock,
-        mail: Callable[[Mail], None],
+        tell: Callable[[str, Mail], None],
         spending: Spending | None = None,
     ) -> None:
         self._log = log
         self._write = write
         self._round = round
         self._clock = clock
-        self._mail = mail
+        self._tell = tell
         self._spending = spending
         self._first = len(log)
         self._started = clock.utcnow()
@@ -90,6 +90,9 @@ class RoundWriter:
         """Everything is closed."""
         self._settle()
         self._mail(RoundStopped(self._clock.monotonic(), self._round, self.arrived()))
+
+    def _mail(self, mail: Mail) -> None:
+        self._tell(self._log.id, mail)
 
     def close(self) -> None:
         """Whatever still comes goes nowhere, and counts nowhere."""

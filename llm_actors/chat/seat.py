@@ -152,7 +152,7 @@ class Seat:
     def post(self, actor: ConversationActor, mail: PromptMail) -> None:
         """Sends a prompt there."""
         mail.log.loop = actor.engine.loop
-        tell(actor, mail, mail.log.not_taken)
+        tell(actor, mail, mail.log)
 
     def cancel(
         self, response: str | None, error: BaseException, *, given_up: bool = False

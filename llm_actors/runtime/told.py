@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .dead_letters import dead_letter
 from .mailbox import Envelope
@@ -12,26 +11,33 @@ if TYPE_CHECKING:
     from .actor import Actor
 
 
+class Sender(Protocol):
+    """Who sends it."""
+
+    def not_taken(self, error: BaseException) -> None:
+        """Its handler raised, or it will never be handled. Any thread."""
+
+
 class _Told:
     """Stands in the place of the future that an ask is answered by."""
 
-    __slots__ = ("_failed",)
+    __slots__ = ("_sender",)
 
-    def __init__(self, failed: Callable[[BaseException], object]) -> None:
-        self._failed = failed
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
     def set(self, value: Any = None) -> None:
         """It was handled."""
 
     def set_exception(self, exc_info: Any) -> None:
         """Its handler raised, or it will never be handled."""
-        self._failed(exc_info[1])
+        self._sender.not_taken(exc_info[1])
 
 
-def tell(actor: Actor, message: Any, failed: Callable[[BaseException], object]) -> None:
-    """Sends a message; `failed` is called once, with what an ask would be answered with, if that is an exception. Any thread."""
-    told: Any = _Told(failed)
+def tell(actor: Actor, message: Any, sender: Sender) -> None:
+    """Sends a message; the sender hears once of what an ask would be answered with, if that is an exception. Any thread."""
+    told: Any = _Told(sender)
     refused = actor._actor_take(Envelope(message, told), "mail")
     if refused is not None:
         dead_letter(actor.actor_ref, message, str(refused))
-        failed(refused)
+        sender.not_taken(refused)

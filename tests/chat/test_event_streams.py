@@ -321,7 +321,7 @@ def test_the_message_of_a_round_that_began_again_has_the_last_attempt_only():
     async def main():
         mails = []
         log = log_of("before", over=False)
-        writer = RoundWriter(log, log.write, 1, running().clock, mails.append)
+        writer = RoundWriter(log, log.write, 1, running().clock, lambda _, mail: mails.append(mail))
         writer.write(["Paris", StreamEvent("reasoning", "hm")])
         writer.write([StreamEvent("restart", "")])
         writer.write(["Ro", "me"])

@@ -1,6 +1,7 @@
 """Mail whose sender hears only of its failure, and mail that an actor handles at once."""
 
 import asyncio
+from types import SimpleNamespace
 
 from llm_actors.runtime import Actor, running
 from llm_actors.runtime.at_once import handle_at_once
@@ -24,14 +25,16 @@ class Noting(Actor):
 
 def test_who_sent_a_message_hears_of_its_failure_and_of_nothing_else():
     async def main():
-        actor, failed, wrong = Noting.start_on(running()), [], ValueError("wrong")
+        actor, wrong = Noting.start_on(running()), ValueError("wrong")
+        failed = []
+        sender = SimpleNamespace(not_taken=failed.append)
         for message in ("fine", wrong, "fine again"):
-            tell(actor, message, failed.append)
+            tell(actor, message, sender)
         await actor.actor_ref.ask("last", block=False)
         assert failed == [wrong]
         assert actor.seen == ["fine", wrong, "fine again", "last"]
         await actor.actor_ref.stop(block=False)
-        tell(actor, "too late", failed.append)
+        tell(actor, "too late", sender)
         assert [type(error).__name__ for error in failed] == ["ValueError", "ActorDeadError"]
 
     asyncio.run(main())
