@@ -12,22 +12,21 @@ from measures import Meter
 PROMPT = "Five surprising names for a pet pelican, and a word about each"
 ANSWER = "Gulliver, who travels; Bill, for the beak; Scoop, for lunch; Percival, for his dignity; and Skipper, who has seen all the harbor."
 SYSTEM = "You are an agent of a simulation of a town. You answer in one sentence, in the voice of the person you are. "
+SYSTEM_LENGTH = 200
+SHARED = SYSTEM.ljust(SYSTEM_LENGTH, "x")
 
 
-SHARED = SYSTEM.ljust(200, "x")
+def shared_system(number):
+    return SHARED  # one object, as in a program that has a constant
+
+
+def own_system(number):
+    return f"{SYSTEM}You are number {number}.".ljust(SYSTEM_LENGTH, "x")
 
 
 def own(text):
     """The same in a str of its own, as what a user says and a model answers is: a constant would be held once for all."""
     return text[:1] + text[1:]
-
-
-def shared_system(number):
-    return SHARED
-
-
-def own_system(number):
-    return f"{SYSTEM}You are number {number}.".ljust(200, "x")
 
 
 def resident():
