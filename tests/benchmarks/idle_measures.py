@@ -12,33 +12,19 @@ from measures import Meter
 PROMPT = "Five surprising names for a pet pelican, and a word about each"
 ANSWER = "Gulliver, who travels; Bill, for the beak; Scoop, for lunch; Percival, for his dignity; and Skipper, who has seen all the harbor."
 SYSTEM = "You are an agent of a simulation of a town. You answer in one sentence, in the voice of the person you are. "
+SYSTEM_LENGTH = 200
 
 
 def shared_system(number):
-    return SYSTEM + "x" * (200 - len(SYSTEM))
+    return SYSTEM + "x" * (SYSTEM_LENGTH - len(SYSTEM))
 
 
 def own_system(number):
-    return f"{SYSTEM}You are number {number}.".ljust(200, "x")
+    return f"{SYSTEM}You are number {number}.".ljust(SYSTEM_LENGTH, "x")
 
 
 def resident():
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
-
-
-async def growth(peer, counts=(10, 1_000, 5_000), sample=50):
-    """B10: CPU of a turn as one conversation grows, on a model that answers at once: nothing goes over a wire."""
-    [talk] = await peer.talks(1, shared_system)
-    done, costs = 1, {}
-    for count in counts:
-        for _ in range(count - done):
-            await peer.turn(talk)
-        meter = Meter()
-        for _ in range(sample):
-            await peer.turn(talk)
-        costs[f"at_{count}"] = meter.read()[0] / sample * 1e6
-        done = count + sample
-    return costs
 
 
 async def idle(peer, count, *, shared=True):
@@ -56,4 +42,11 @@ async def idle(peer, count, *, shared=True):
     size = (resident() - before) / count
     assert len(held) == count
     assert warm
-    return {"bytes": size, "make_us": cpu / count * 1e6, "process_mb": resident() / 2**20}
+    text = len(PROMPT) + len(ANSWER) + (0 if shared else SYSTEM_LENGTH)
+    return {
+        "conversations": count,
+        "bytes": size,
+        "beyond_text": size - text,
+        "make_us": cpu / count * 1e6,
+        "process_mb": resident() / 2**20,
+    }

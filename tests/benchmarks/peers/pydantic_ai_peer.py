@@ -5,6 +5,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 shared = {}
+PATIENT = {"timeout": 600}
 
 
 async def open_peer(url):
@@ -28,7 +29,7 @@ class Talk:
     def _agent(self, tool=None):
         found = shared["agents"].get((self.model, tool))
         if found is None:
-            model = OpenAIChatModel(self.model, provider=shared["provider"])
+            model = OpenAIChatModel(self.model, provider=shared["provider"], settings=PATIENT)
             found = shared["agents"][self.model, tool] = Agent(model, tools=[tool] if tool else [])
         return found
 
