@@ -82,7 +82,7 @@ IDLE = (
     Peer("pydantic-ai", "pydantic-ai", "idle_pydantic_ai", many=1_000),
     Peer("autogen", "autogen", "idle_autogen", many=1_000),
 )
-GROWING = tuple([peer for peer in IDLE if peer.name in (OURS, "llm")])
+GROWING = tuple([peer._replace(many=10_000) for peer in IDLE if peer.name in (OURS, "llm")])
 PARTS = "httpx + msgspec + pykka"
 IMPORTS = tuple(
     [

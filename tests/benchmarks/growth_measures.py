@@ -1,7 +1,6 @@
 """B10: what a turn costs as one conversation grows, and a round as one chain does. The model answers at once: nothing goes over a wire.
 
 A peer is a module of B6 with `turn(conversation)` and `chain(rounds, called)`: one chain with a tool in each round, that calls `called()`.
-`TURNS`, `ROUNDS`: how far it goes, where the whole way would take minutes.
 """
 
 import time
@@ -14,11 +13,11 @@ ROUNDS = (10, 100, 1_000)
 SAMPLE = 50
 
 
-async def turns(peer):
-    """CPU of a turn, over the fifty behind so many (at 1 and 10: as many as there were)."""
+async def turns(peer, most):
+    """CPU of a turn, up to `most`: over the fifty behind so many (at 1 and 10: as many as there were)."""
     [talk] = await peer.talks(1, shared_system)
     done, costs = 0, {}
-    for count in getattr(peer, "TURNS", TURNS):
+    for count in (each for each in TURNS if each <= most):
         for _ in range(count - done):
             await peer.turn(talk)
         sample = min(SAMPLE, count)
@@ -30,10 +29,10 @@ async def turns(peer):
     return costs
 
 
-async def rounds(peer):
-    """CPU of a round, over the last tenth (at least five) of so many."""
+async def rounds(peer, most):
+    """CPU of a round, up to `most`: over the last tenth (at least five) of so many."""
     marks = []
-    points = getattr(peer, "ROUNDS", ROUNDS)
+    points = [each for each in ROUNDS if each <= most]
     await peer.chain(points[-1], lambda: marks.append(time.process_time()))
     assert len(marks) == points[-1], len(marks)
     costs = {}

@@ -22,7 +22,7 @@ async def work(name, benchmark, url, count, options):
     if benchmark.startswith("B6"):
         return await idle_measures.idle(peer, count, shared=benchmark == "B6-shared")
     if benchmark in growth_measures.JOBS:
-        return await growth_measures.JOBS[benchmark](peer)
+        return await growth_measures.JOBS[benchmark](peer, count)
     if benchmark.startswith("B11"):
         return await agent_measures.JOBS[benchmark](peer, name, count, options)
     await peer.open_peer(url)

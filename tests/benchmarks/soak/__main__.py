@@ -25,6 +25,7 @@ from . import watch
 from .work import choose, do
 from .world import HANGS, World
 
+LOOPBACK = "localhost,127.0.0.1,::1"
 AT_ONCE = 150
 QUIET = 60.0
 """Seconds that work under way has to end in."""
@@ -173,6 +174,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--write", type=Path, help="the file that the result is written to")
     given = parser.parse_args(arguments)
     print(f"seed {given.seed}", flush=True)
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = LOOPBACK
     command = [sys.executable, "-m", "tests.benchmarks.soak.server"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
