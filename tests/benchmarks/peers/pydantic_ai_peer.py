@@ -1,15 +1,17 @@
 """pydantic-ai: one agent for each model, a message history for each conversation."""
 
 from pydantic_ai import Agent
+from pydantic_ai.models import create_async_http_client
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 shared = {}
-PATIENT = {"timeout": 600}
 
 
 async def open_peer(url):
-    shared["provider"] = OpenAIProvider(base_url=f"{url}/v1", api_key="sk-bench")
+    # Its own client; the time-outs: a busy loop is late, and this is no benchmark of retries.
+    client = create_async_http_client(timeout=600, connect=600)
+    shared["provider"] = OpenAIProvider(base_url=f"{url}/v1", api_key="sk-bench", http_client=client)
     shared["agents"] = {}
 
 
@@ -29,7 +31,7 @@ class Talk:
     def _agent(self, tool=None):
         found = shared["agents"].get((self.model, tool))
         if found is None:
-            model = OpenAIChatModel(self.model, provider=shared["provider"], settings=PATIENT)
+            model = OpenAIChatModel(self.model, provider=shared["provider"])
             found = shared["agents"][self.model, tool] = Agent(model, tools=[tool] if tool else [])
         return found
 
