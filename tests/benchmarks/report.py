@@ -9,8 +9,10 @@ from .contest import BENCHMARKS, COUNTS, MORE_IS_BETTER, OURS, TALKERS, Peer
 from .runner import Figures, Results
 from .targets import Target, judged
 
-BAR = 360
-ROW = 18
+PICTURED = ("B1", "B2", "B3", "B4-50", "B5-async", "B5-sync", "B6-own", "B7-ask", "B7-life", "B8", "B9", "B11-one")
+COLUMNS = (10.0, 610.0)
+"""The left edges of the picture's columns, in pixels, as the sizes below."""
+WIDTH, NAMES, BAR, ROW, HEAD, GAP = 1200, 250, 260, 17, 36, 18
 SUMMARY = ("B1", "B2", "B3", "B4-50", "B4-500", "B5-async", "B5-sync", "B9")
 
 
@@ -98,39 +100,44 @@ def _number(value: float) -> str:
 
 
 def picture(results: Results) -> str:
-    """An SVG: for each benchmark a bar for each peer, its length the logarithm of the figure over the smallest of the table."""
+    """An SVG of two columns: for each benchmark a bar for each peer, its length the logarithm of the figure over the smallest there."""
+    bottoms = [10.0] * len(COLUMNS)
     parts: list[str] = []
-    top = 10
-    for name, peers in results.items():
-        benchmark = BENCHMARKS[name]
-        shown = benchmark.columns[benchmark.shown]
-        middles = {peer: middle for peer in peers if (middle := _median(peers, peer, benchmark.shown))}
-        if not middles:
-            continue
-        title = f"{name}: {benchmark.title}, {shown} (less is better, log scale)"
-        parts.append(f'<text x="10" y="{top + 14}" font-weight="bold">{escape(title)}</text>')
-        top += 22
-        least, most = min(middles.values()), max(middles.values())
-        for peer, value in sorted(middles.items(), key=lambda each: each[1]):
-            parts.append(_bar(top, peer, value, _length(value, least, most)))
-            top += ROW
-        top += 14
+    for name in (each for each in PICTURED if each in results):
+        column = bottoms.index(min(bottoms))
+        panel, height = _panel(name, results[name], COLUMNS[column], bottoms[column])
+        parts.append(panel)
+        bottoms[column] += height
+    size = f'width="{WIDTH}" height="{max(bottoms):.0f}" viewBox="0 0 {WIDTH} {max(bottoms):.0f}"'
     style = 'font-family="sans-serif" font-size="12"'
     ground = '<rect width="100%" height="100%" fill="white"/>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{top}" {style}>{ground}{"".join(parts)}</svg>\n'
-    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{ground}{"".join(parts)}</svg>\n'
+
+
+def _panel(name: str, peers: Mapping[str, Figures], left: float, top: float) -> tuple[str, float]:
+    """One benchmark's bars, and how high they are together."""
+    benchmark = BENCHMARKS[name]
+    middles = {peer: middle for peer in peers if (middle := _median(peers, peer, benchmark.shown))}
+    heads = (f"{name}: {benchmark.title}", f"{benchmark.columns[benchmark.shown]}; less is better, log scale")
+    parts = [
+        f'<text x="{left}" y="{top + 14}" font-weight="bold">{escape(heads[0])}</text>',
+        f'<text x="{left}" y="{top + 29}" fill="#64748b">{escape(heads[1])}</text>',
+    ]
+    least, most = min(middles.values(), default=1.0), max(middles.values(), default=1.0)
+    for place, (peer, value) in enumerate(sorted(middles.items(), key=lambda each: each[1])):
+        parts.append(_bar(left, top + HEAD + place * ROW, peer, value, _length(value, least, most)))
+    return "".join(parts), HEAD + len(middles) * ROW + GAP
 
 
 def _length(value: float, least: float, most: float) -> float:
     whole = math.log(most / least * 2)
-    return BAR * math.log(value / least * 2) / whole if whole else BAR
+    return BAR * math.log(value / least * 2) / whole
 
 
-def _bar(top: int, peer: str, value: float, length: float) -> str:
+def _bar(left: float, top: float, peer: str, value: float, length: float) -> str:
     colour = "#c2410c" if peer.startswith(OURS) else "#94a3b8"
     return (
-        f'<text x="260" y="{top + 12}" text-anchor="end">{escape(peer)}</text>'
-        f'<rect x="268" y="{top + 2}" width="{length:.0f}" height="{ROW - 5}" fill="{colour}"/>'
-        f'<text x="{274 + length:.0f}" y="{top + 12}">{_number(value)}</text>'
+        f'<text x="{left + NAMES - 8}" y="{top + 12}" text-anchor="end">{escape(peer)}</text>'
+        f'<rect x="{left + NAMES}" y="{top + 2}" width="{length:.0f}" height="{ROW - 5}" fill="{colour}"/>'
+        f'<text x="{left + NAMES + length + 5:.0f}" y="{top + 12}">{_number(value)}</text>'
     )

@@ -84,7 +84,8 @@ def test_every_peer_has_its_module_and_its_environment():
 def test_the_picture_is_xml_with_a_bar_for_each_peer():
     results = made_up()
     bars = [each for each in ET.fromstring(report.picture(results)).iter() if each.tag.endswith("rect")]
-    assert len(bars) == 1 + sum(len(peers) for peers in results.values())
+    assert len(bars) == 1 + sum(len(results[name]) for name in report.PICTURED)
+    assert ET.fromstring(report.picture({})).tag.endswith("svg")
 
 
 def test_the_page_says_when_and_in_how_many_rounds_each_table_was_measured(tmp_path):

