@@ -49,6 +49,10 @@ def _beyond(benchmark: str, figure: str, ours: str, peer: str) -> Callable[[Medi
     return lambda medians: medians.of(benchmark, ours, figure) - medians.of(benchmark, peer, figure)
 
 
+def _grown(benchmark: str, late: str, early: str) -> Callable[[Medians], float]:
+    return lambda medians: medians.of(benchmark, OURS, late) / medians.of(benchmark, OURS, early)
+
+
 def _compared(
     what: str, benchmark: str, figure: str, install: str, *bounds: tuple[str, float, tuple[str, ...]]
 ) -> list[Target]:
@@ -114,6 +118,8 @@ TARGETS: tuple[Target, ...] = (
     *_compared("start", "B7-life", "start_us", DEFAULT, (THREADING, 1 / 10, (THREADING,))),
     Target("B7 stop of 100,000 actors", DEFAULT, 2, _of("B7-life", "stop_all_s"), "s"),
     *_compared("import", "B8", "cpu_ms", DEFAULT, (PARTS, 1.3, (PARTS,))),
+    Target("B10 a turn at 10,000 / at 100", DEFAULT, 1.5, _grown("B10-turns", "at_10000", "at_100")),
+    Target("B10 a round at 1,000 / at 100", DEFAULT, 1.5, _grown("B10-rounds", "at_1000", "at_100")),
     Target("B11 one call, two processes", DEFAULT, 60, _of("B11-one", "seconds", OURS_HALVES), "s"),
     Target("B11 one call, memory", DEFAULT, 4 * GIB, _of("B11-one", "peak_mb", OURS_HALVES), "MB"),
     Target(f"B11 one call / {TASKS_HALVES}", DEFAULT, 1.0, _ratio("B11-one", "seconds", OURS_HALVES, TASKS_HALVES)),
