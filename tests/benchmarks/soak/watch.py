@@ -90,6 +90,8 @@ def sockets() -> int:
 
 def growth(samples: list[Sample]) -> list[str]:
     """What is more at the end than it may be: medians of the last third are compared with those of the first."""
+    if not samples:
+        return []
     third = max(1, len(samples) // 3)
     grown: list[str] = []
     for name, bound in BOUNDS.items():

@@ -14,9 +14,10 @@ from tests.strict import Refused, check_next
 
 from .echo import Asked
 
-TIMEOUTS = llm.Timeouts(connect=20.0, first_byte=6.0, idle=6.0)
+TIMEOUTS = llm.Timeouts(connect=20.0, first_byte=10.0, idle=10.0)
 TOOL_TIMEOUT = 0.3
-HANGS = 1.0
+HANGS = 3.0
+"""Seconds: so much longer that a loop which is late itself sees the time-out first."""
 MOST = 20
 """So many complaints are kept."""
 SAMPLED = 0.1
@@ -98,6 +99,11 @@ class World:
         self._roots = 0
         # Of all ages from the beginning, or all would end together.
         self.talks = [self.new_talk(left=self.random.randint(1, life)) for _ in range(conversations)]
+
+    @property
+    def replaced_all(self) -> bool:
+        """Whether as many conversations have ended as there are."""
+        return self.counts["conversations replaced"] >= len(self.talks)
 
     def complain(self, text: str) -> None:
         """Something is wrong."""
