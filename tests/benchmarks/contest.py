@@ -119,7 +119,9 @@ class Benchmark(NamedTuple):
 
 MORE_IS_BETTER = frozenset({"asks_per_s", "piped_asks_per_s", "tells_per_s"})
 COUNTS = frozenset({"actors", "conversations", "agents"})
-"""Figures that say how many were measured: neither better nor worse."""
+"""Figures that say how many were measured."""
+NOT_COMPARED = COUNTS | {"stop_all_s", "process_mb"}
+"""Neither better nor worse: how many there are, and what all of them come to."""
 
 STREAM = {"cpu_us": "CPU us a chunk", "wall_s": "wall s", "rss_mb": "peak MB"}
 STREAMS = {**STREAM, "first_p50_ms": "first chunk p50 ms", "first_p99_ms": "p99 ms", "stall_ms": "longest stall ms"}

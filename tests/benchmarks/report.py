@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping
 from html import escape
 
-from .contest import BENCHMARKS, COUNTS, MORE_IS_BETTER, OURS, TALKERS, Peer
+from .contest import BENCHMARKS, COUNTS, MORE_IS_BETTER, NOT_COMPARED, OURS, TALKERS, Peer
 from .runner import Figures, Results
 from .targets import Target, judged
 
@@ -84,7 +84,7 @@ def _cell(peers: Mapping[str, Figures], peer: Peer, figure: str, rounds: int) ->
     if len(values) != rounds:
         text += f" [{len(values)}]"
     ours = _median(peers, peer.against, figure)
-    if peer.name.startswith(OURS) or ours is None or figure in COUNTS:
+    if peer.name.startswith(OURS) or ours is None or figure in NOT_COMPARED:
         return text
     better = middle > ours if figure in MORE_IS_BETTER else middle < ours
     return f"**{text}**" if better else text

@@ -63,8 +63,9 @@ def test_where_more_is_better_more_is_bold_and_a_count_never_is():
         "autogen-core": {"ask_us": [90.0], "asks_per_s": [900.0]},
     }
     assert row(report.table("B7-ask", figures), "autogen-core")[:2] == ["90.0", "**900**"]
-    figures = {OURS: {"actors": [100.0]}, "Ray actors": {"actors": [4.0]}}
-    assert row(report.table("B7-life", figures), "Ray actors")[0] == "4"
+    few = {"actors": [4.0], "stop_all_s": [0.1]}
+    figures = {OURS: {"actors": [100.0], "stop_all_s": [2.0]}, "Ray actors": few}
+    assert row(report.table("B7-life", figures), "Ray actors")[:4] == ["4", "-", "-", "0.10"]
 
 
 def test_what_runs_on_aiohttp_is_compared_with_ours_on_aiohttp():
