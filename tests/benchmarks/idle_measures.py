@@ -13,10 +13,11 @@ PROMPT = "Five surprising names for a pet pelican, and a word about each"
 ANSWER = "Gulliver, who travels; Bill, for the beak; Scoop, for lunch; Percival, for his dignity; and Skipper, who has seen all the harbor."
 SYSTEM = "You are an agent of a simulation of a town. You answer in one sentence, in the voice of the person you are. "
 SYSTEM_LENGTH = 200
+SHARED = SYSTEM.ljust(SYSTEM_LENGTH, "x")
 
 
 def shared_system(number):
-    return SYSTEM + "x" * (SYSTEM_LENGTH - len(SYSTEM))
+    return SHARED  # one object, as in a program that has a constant
 
 
 def own_system(number):
