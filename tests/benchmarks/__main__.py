@@ -51,6 +51,8 @@ class Measured(msgspec.Struct):
     minutes: float
     machine: str
     peers: dict[str, Figures]
+    scale: float = 1.0
+    """The share of the counts of contest.py that was measured."""
 
 
 class Kept(msgspec.Struct):
@@ -83,8 +85,9 @@ def main(arguments: list[str]) -> int:
             began = time.monotonic()
             date = f"{datetime.now(UTC):%Y-%m-%d}"
             figures = run(name, given.rounds, url, scale=given.scale)
+            scale = given.scale if any(peer.many for peer in BENCHMARKS[name].peers) else 1.0
             minutes = (time.monotonic() - began) / 60
-            kept.benchmarks[name] = Measured(date, given.rounds, round(minutes, 1), machine(), figures)
+            kept.benchmarks[name] = Measured(date, given.rounds, round(minutes, 1), machine(), figures, scale)
             say(f"{name} took {minutes:.1f} minutes")
             write(given.results, kept)
     kept.libraries = libraries()
@@ -134,11 +137,12 @@ def page(kept: Kept) -> str:
         kept.libraries,
         summary(kept.results),
         "**Targets**",
-        targets_table(kept.results),
+        targets_table({name: of.peers for name, of in kept.benchmarks.items() if of.scale == 1.0}),
     ]
     for name, peers in kept.results.items():
         of = kept.benchmarks[name]
         rounds = "one round" if of.rounds == 1 else f"{of.rounds} rounds"
+        rounds += f" of {of.scale:g} of all" if of.scale != 1.0 else ""
         loads = [load for figures in peers.values() for load in figures.get("load", [])]
         load = f", load {min(loads):.1f}-{max(loads):.1f}" if loads else ""
         parts.append(table(name, peers, f" ({of.date}, {rounds}, {of.minutes:.1f} minutes{load}; {of.machine})"))

@@ -102,6 +102,10 @@ def test_the_page_says_when_and_in_how_many_rounds_each_table_was_measured(tmp_p
     for name, benchmark in BENCHMARKS.items():
         assert f"**{name}: {benchmark.title}** (2026-01-02, 2 rounds, 0.5 minutes, load " in text
     assert load(tmp_path / "nowhere") == Kept()
+    kept.benchmarks["B11-one"].scale = 0.01
+    assert "| B11 one call, memory | default | 4,096 MB | 1.00 MB | met |" in text
+    assert "| B11 one call, memory | default | 4,096 MB | - | not measured |" in page(kept)
+    assert "(2026-01-02, 2 rounds of 0.01 of all, " in page(kept)
 
 
 def test_a_benchmark_is_chosen_by_its_name_and_all_of_its_kind_by_their_beginning():
