@@ -1,7 +1,7 @@
 """All checks, in the environment that runs this: `python -m tests`. Ends with 0 only if each of them passed.
 
 A check that fails doesn't keep the others from running: one look at the summary shows all that is wrong. Arguments go to pytest, in place
-of the whole suite with coverage: `python -m tests tests/runtime -k future`.
+of the whole suite with coverage and the soak: `python -m tests tests/runtime -k future`.
 """
 
 import os
@@ -23,6 +23,7 @@ STATIC = {
 WEIGHTS = {"weights": (*PYTHON, "llm_actors", "models", "install", "smollm2-135m")}
 # The layers, sizes and names are tests too: tests/test_layers.py, tests/test_sizes.py, tests/test_names.py.
 TESTS = (*PYTHON, "pytest", "--no-skips", "--continue-on-collection-errors")
+SOAK = {"soak": (*PYTHON, "tests.benchmarks.soak", "--minutes", "5")}
 WHOLE = ("--cov", "--cov-report=term-missing:skip-covered", "--durations=10")
 
 
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
     """Runs all checks; the exit status for the shell."""
     # Else pyright asks npm's registry for a newer version of itself.
     os.environ["PYRIGHT_PYTHON_IGNORE_WARNINGS"] = "1"
-    return run(STATIC | WEIGHTS | {"tests": (*TESTS, *(arguments or WHOLE))})
+    return run(STATIC | WEIGHTS | {"tests": (*TESTS, *(arguments or WHOLE))} | ({} if arguments else SOAK))
 
 
 def run(checks: Mapping[str, tuple[str, ...]]) -> int:

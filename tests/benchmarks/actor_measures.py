@@ -1,7 +1,8 @@
 """B7 and the actors' part of B6: asks, tells, starts and stops, for any actor library.
 
-A peer is a module with `start(count)`, `ask(actor, message)`, `tell(actor, message)`, `stop(actors)`; it is measured with `COUNT` actors,
-as many as it bears in a few seconds. All actors echo.
+A peer is a module with `start(count)`, `ask(actor, message)`, `tell(actor, message)`, `stop(actors)`; it is measured with as many actors
+as it bears in a few seconds (contest.py). All actors echo. `ASKS`: how many asks, where 5,000 would take minutes. `weigh()`:
+the bytes of all actors alive, where they are not in this process's heap.
 """
 
 import asyncio
@@ -11,11 +12,11 @@ import tracemalloc
 from measures import Meter
 
 
-async def asks(peer):
+async def asks(peer, most):
     """One ask after the other, then as many at once as there are actors (at most 1,000)."""
     count = getattr(peer, "ASKS", 5_000)
-    actors = await peer.start(min(1_000, peer.COUNT))
-    await peer.ask(actors[0], "hi")
+    actors = await peer.start(min(1_000, most))
+    assert await peer.ask(actors[0], "hi") == "hi"
     meter = Meter()
     for _ in range(count):
         await peer.ask(actors[0], "hi")
@@ -39,7 +40,7 @@ async def asks(peer):
     }
 
 
-async def tells(peer):
+async def tells(peer, most):
     """Messages that nobody waits for, and one ask behind them."""
     count = 4 * getattr(peer, "ASKS", 5_000)
     [actor] = await peer.start(1)
@@ -55,11 +56,11 @@ async def tells(peer):
     return {"tell_us": cpu / count * 1e6, "tells_per_s": count / wall}
 
 
-async def lives(peer):
-    """Start and stop of COUNT actors, and what an idle one takes."""
+async def lives(peer, most):
+    """Start and stop of as many, and what an idle one takes."""
     warm = await peer.start(1)
     meter = Meter()
-    actors = await peer.start(peer.COUNT)
+    actors = await peer.start(most)
     started, _ = meter.read()
     meter = Meter()
     await peer.stop(actors)
@@ -67,7 +68,7 @@ async def lives(peer):
     await peer.stop(warm)
     del actors
     gc.collect()
-    sample = min(2_000, peer.COUNT)
+    sample = min(2_000, most)
     tracemalloc.start()
     warm = await peer.start(1)
     before = tracemalloc.get_traced_memory()[0]
@@ -75,12 +76,14 @@ async def lives(peer):
     gc.collect()
     size = (tracemalloc.get_traced_memory()[0] - before) / sample
     tracemalloc.stop()
+    if hasattr(peer, "weigh"):
+        size = peer.weigh() / (1 + sample)
     await peer.stop([*warm, *actors])
     return {
-        "start_us": started / peer.COUNT * 1e6,
-        "stop_us": stopped / peer.COUNT * 1e6,
+        "start_us": started / most * 1e6,
+        "stop_us": stopped / most * 1e6,
         "stop_all_s": wall,
-        "actors": peer.COUNT,
+        "actors": most,
         "bytes": size,
     }
 

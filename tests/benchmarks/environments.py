@@ -1,5 +1,6 @@
 """The virtual environments of the peers, made at first use in a folder that git does not see, and used again."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -10,25 +11,39 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 FOLDER = REPOSITORY / ".bench"
 
 
+def renew() -> None:
+    """What is measured is what stands here now: environments of ours that exist get this checkout again."""
+    for name in ("ours", "ours-fast"):
+        if (FOLDER / name / "done").exists():
+            _install(_python(name), ["--force-reinstall", "--no-deps", *_wanted(name)])
+
+
+@functools.cache
 def python_of(name: str) -> Path:
     """The interpreter of an environment, made if need be. Raises CalledProcessError when pip fails: a peer never just vanishes."""
-    place = FOLDER / name
-    python = place / "bin" / "python"
-    done = place / "done"
-    wanted = [package.format(repository=REPOSITORY) for package in ENVIRONMENTS[name].packages]
-    ours = name.startswith("ours")
+    python, done = _python(name), FOLDER / name / "done"
+    wanted = _wanted(name)
     if not done.exists() or done.read_text("utf-8").split("\n") != wanted:
         print(f"making the environment {name}: {' '.join(ENVIRONMENTS[name].packages)}", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER / name], check=True)
         _install(python, wanted)
         done.write_text("\n".join(wanted), "utf-8")
-    elif ours:  # what is measured is what stands here now
-        _install(python, ["--force-reinstall", "--no-deps", *wanted])
     return python
 
 
+def _python(name: str) -> Path:
+    return FOLDER / name / "bin" / "python"
+
+
+def _wanted(name: str) -> list[str]:
+    return [package.format(repository=REPOSITORY) for package in ENVIRONMENTS[name].packages]
+
+
 def _install(python: Path, wanted: list[str]) -> None:
-    subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        print(done.stderr, file=sys.stderr, flush=True)
+        done.check_returncode()
 
 
 def versions(name: str) -> dict[str, str]:
@@ -38,6 +53,7 @@ def versions(name: str) -> dict[str, str]:
     return dict(line.split("==", 1) for line in lines if "==" in line)
 
 
+@functools.cache
 def size_mb(name: str) -> float:
     """What an environment takes on disk, without pip and setuptools."""
     packages = next((FOLDER / name / "lib").glob("python*")) / "site-packages"

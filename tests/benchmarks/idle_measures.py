@@ -33,21 +33,6 @@ def resident():
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
 
 
-async def growth(peer, counts=(10, 1_000, 5_000), sample=50):
-    """B10: CPU of a turn as one conversation grows, on a model that answers at once: nothing goes over a wire."""
-    [talk] = await peer.talks(1, shared_system)
-    done, costs = 1, {}
-    for count in counts:
-        for _ in range(count - done):
-            await peer.turn(talk)
-        meter = Meter()
-        for _ in range(sample):
-            await peer.turn(talk)
-        costs[f"at_{count}"] = meter.read()[0] / sample * 1e6
-        done = count + sample
-    return costs
-
-
 async def idle(peer, count, *, shared=True):
     """One pass: makes the conversations, and weighs them."""
     assert len(PROMPT) == 62
@@ -63,4 +48,11 @@ async def idle(peer, count, *, shared=True):
     size = (resident() - before) / count
     assert len(held) == count
     assert warm
-    return {"bytes": size, "make_us": cpu / count * 1e6, "process_mb": resident() / 2**20}
+    text = len(PROMPT) + len(ANSWER) + (0 if shared else SYSTEM_LENGTH)
+    return {
+        "conversations": count,
+        "bytes": size,
+        "beyond_text": size - text,
+        "make_us": cpu / count * 1e6,
+        "process_mb": resident() / 2**20,
+    }

@@ -5,15 +5,22 @@ A peer is a module with `open_peer(url)`, `close_peer()` and `talk(model)`, whic
     stream(text)     async iterator of pieces of text            ask(text)    the whole answer, not streamed
     chain(text, tool)    the answer after the tool it asks for was called
 
+`FIRST_REQUESTS`: how many it is asked before B3 counts, where 1,000 take minutes and leave nothing behind (a client made for each prompt).
+
 CPU is the process's user and system time over all threads, wall is CLOCK_MONOTONIC. What is made once in a process (imports, the first
 client, the CA certificates) is made by a first short exchange, before anything is counted.
 """
 
 import asyncio
+import json
 import resource
 import time
+import urllib.request
 
 TEXT = "Five surprising names for a pet pelican"
+WORD = " pelicans"
+SHORT = "Pelicans are large birds."
+"""What the server says: the chunks of its streams, and its answer where it does not stream."""
 
 
 class Stalls:
@@ -52,34 +59,32 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def read_all(talk):
-    """Reads one stream; how many pieces, and how long the first took."""
+async def read_all(talk, chunks):
+    """Reads one stream, whose text must be what the server said; how long the first piece took."""
     began = time.monotonic()
     first = None
-    pieces = 0
+    said = []
     async for piece in talk.stream(TEXT):
-        if piece:
-            pieces += 1
-            if first is None:
-                first = time.monotonic() - began
-    return pieces, first
+        if first is None and piece:
+            first = time.monotonic() - began
+        said.append(piece)
+    assert "".join(said) == WORD * chunks, f"{len(said)} pieces, {''.join(said)[:80]!r}"
+    return first
 
 
 async def long_stream(peer, chunks=20_000):
     """B1: one stream."""
     meter = Meter()
-    pieces, _ = await read_all(peer.talk(f"burst-{chunks}"))
+    await read_all(peer.talk(f"burst-{chunks}"), chunks)
     cpu, wall = meter.read()
-    assert pieces > 0
     return {"cpu_us": cpu / chunks * 1e6, "wall_s": wall, "rss_mb": rss()}
 
 
 async def many_streams(peer, streams=200, chunks=100):
     """B2: many streams at once."""
     stalls, meter = Stalls(), Meter()
-    read = await asyncio.gather(*[read_all(peer.talk(f"burst-{chunks}")) for _ in range(streams)])
+    firsts = await asyncio.gather(*[read_all(peer.talk(f"burst-{chunks}"), chunks) for _ in range(streams)])
     cpu, wall = meter.read()
-    firsts = [first for _, first in read]
     return {
         "cpu_us": cpu / (streams * chunks) * 1e6,
         "wall_s": wall,
@@ -92,11 +97,11 @@ async def many_streams(peer, streams=200, chunks=100):
 
 async def short_requests(peer, requests=1000):
     """B3: many short requests at once, the second time round."""
-    await asyncio.gather(*[peer.talk("short").ask(TEXT) for _ in range(requests)])
+    await asyncio.gather(*[peer.talk("short").ask(TEXT) for _ in range(getattr(peer, "FIRST_REQUESTS", requests))])
     meter = Meter()
     answers = await asyncio.gather(*[peer.talk("short").ask(TEXT) for _ in range(requests)])
     cpu, wall = meter.read()
-    assert all("Pelicans" in answer for answer in answers)
+    assert answers == [SHORT] * requests
     return {"cpu_us": cpu / requests * 1e6, "wall_s": wall, "rss_mb": rss()}
 
 
@@ -145,25 +150,43 @@ async def tool_loops(peer, loops=200, blocking=False):
     stalls, meter = Stalls(), Meter()
     answers = await asyncio.gather(*[peer.talk("tool").chain(TEXT, tool) for _ in range(loops)])
     cpu, wall = meter.read()
-    assert all("pelicans" in answer for answer in answers), answers[:2]
+    assert answers == [WORD * 5] * loops, answers[:2]
     return {"cpu_ms": cpu / loops * 1000, "wall_s": wall, "stall_ms": stalls.stop()}
 
 
-async def turns(peer, counts=(10, 1000, 2000)):
-    """B10: the cost of a turn as one conversation grows: CPU of ten turns after so many, over that after the first."""
+async def check(peer, url):
+    """Whether a peer does the job: its answers are those of the server, and what it sends next has what was said before, in order."""
+
+    def last():
+        with urllib.request.urlopen(f"{url}/last", timeout=10) as answer:
+            messages = json.load(answer)["messages"]
+        return [(message["role"], text_of(message)) for message in messages if message["role"] != "system"]
+
+    def lookup(key: str) -> str:
+        """Looks up a key."""
+        return f"{key}: large"
+
     talk = peer.talk("short")
-    costs = {}
-    done = 0
-    for count in counts:
-        while done < count:
-            await talk.ask("hi")
-            done += 1
-        meter = Meter()
-        for _ in range(10):
-            await talk.ask("hi")
-        done += 10
-        costs[f"cpu_us_at_{count}"] = meter.read()[0] / 10 * 1e6
-    return costs
+    assert await talk.ask("one") == SHORT
+    assert await talk.ask("two") == SHORT
+    assert last() == [("user", "one"), ("assistant", SHORT), ("user", "two")], last()
+    talk = peer.talk("burst-5")
+    await read_all(talk, 5)
+    await read_all(talk, 5)
+    assert last() == [("user", TEXT), ("assistant", WORD * 5), ("user", TEXT)], last()
+    talk = peer.talk("tool")
+    assert await talk.chain("one", lookup) == WORD * 5
+    chained = [("user", "one"), ("assistant", ""), ("tool", "pelican: large")]
+    assert last() == chained, last()
+    assert await talk.chain("two", lookup) == WORD * 5
+    assert last() == [*chained, ("assistant", WORD * 5), ("user", "two")], last()
+    return {}
+
+
+def text_of(message):
+    """The text of a message, however the peer writes it."""
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
 
 
 def rss():

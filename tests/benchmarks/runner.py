@@ -3,21 +3,26 @@
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
 import urllib.request
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .contest import BENCHMARKS, ENVIRONMENTS, Peer
+from .contest import BENCHMARKS, ENVIRONMENTS, TALKERS, Benchmark, Peer
 from .environments import python_of, size_mb
 
 HERE = Path(__file__).resolve().parent
-TIMEOUT = 600
+TIMEOUT = 1800
+LOOPBACK = "localhost,127.0.0.1,::1"
+LONG = 20.0
+"""Seconds of CPU time: a peer that takes more is measured in one round only, and its cells say so."""
+STARTS = 5
+"""How many fresh processes are started for one figure of B8."""
 
 Figures = dict[str, list[float]]
 Results = dict[str, dict[str, Figures]]
@@ -35,60 +40,106 @@ def serving() -> Iterator[str]:
         server.terminate()
 
 
-def run(benchmarks: Iterable[str], rounds: int, *, idle: int = 10_000) -> Results:
-    """All figures. Raises CalledProcessError when a peer fails: none is left out of a table."""
-    results: Results = {name: {} for name in benchmarks}
-    with serving() as url:
-        for name in results:
-            pythons = {peer: python_of(peer.environment) for peer in BENCHMARKS[name].peers}
-            for number in range(rounds):
-                for peer, python in pythons.items():
-                    figures = _once(name, peer, python, url, idle)
-                    print(f"{name} round {number + 1} {peer.name}: {json.dumps(figures)}", file=sys.stderr, flush=True)
-                    kept = results[name].setdefault(peer.name, defaultdict(list))
-                    for figure, value in figures.items():
-                        kept[figure].append(value)
-    return results
+def check(peers: set[Peer], url: str) -> None:
+    """Has each peer show that it does the job: see `check` in measures.py. Raises CalledProcessError when one doesn't."""
+    for peer in (each for each in TALKERS if each in peers):
+        say(f"{peer.name} does the job and keeps its history: ", end="")
+        _work("check", peer, python_of(peer.environment), url)
+        say("yes")
 
 
-def _once(benchmark: str, peer: Peer, python: Path, url: str, idle: int) -> dict[str, Any]:
+def run(name: str, rounds: int, url: str, *, scale: float = 1.0) -> dict[str, Figures]:
+    """The figures of one benchmark. Raises CalledProcessError when a peer fails: none is left out of a table.
+
+    `scale`: the share of the counts in contest.py that is measured, to try things out.
+    """
+    benchmark = BENCHMARKS[name]
+    pythons = {peer: python_of(peer.environment) for peer in benchmark.peers}
+    figures: dict[str, Figures] = {peer.name: {} for peer in benchmark.peers}
+    slow: set[Peer] = set()
+    for number in range(1, rounds + 1):
+        for peer in (each for each in _order(benchmark, number) if each not in slow):
+            began, before = time.monotonic(), _cpu_of_children()
+            load = os.getloadavg()[0]
+            smaller = peer._replace(many=max(1, int(peer.many * scale))) if peer.many else peer
+            found = _once(name, smaller, pythons[peer], url) | {"load": load}
+            took = time.monotonic() - began
+            if _cpu_of_children() - before > LONG:
+                slow.add(peer)
+            say(f"{name} round {number} {peer.name}, {took:.1f} s: {_shortly(found)}")
+            for figure, value in found.items():
+                figures[peer.name].setdefault(figure, []).append(value)
+    return figures
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Progress."""
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+def _order(benchmark: Benchmark, number: int) -> tuple[Peer, ...]:
+    """Each second round the other way round: nobody always comes after the same one."""
+    return benchmark.peers if number % 2 else benchmark.peers[::-1]
+
+
+def _shortly(figures: dict[str, float]) -> str:
+    return json.dumps({figure: round(value, 3) for figure, value in figures.items()})
+
+
+def _once(benchmark: str, peer: Peer, python: Path, url: str) -> dict[str, Any]:
     if benchmark == "B8":
-        cpu, wall = _process([python, "-c", ENVIRONMENTS[peer.environment].imports])
-        bare_cpu, bare_wall = _process([python, "-c", "pass"])
-        return {"cpu_ms": cpu - bare_cpu, "wall_ms": wall - bare_wall, "disk_mb": size_mb(peer.environment)}
+        imports = [_process([python, "-c", ENVIRONMENTS[peer.environment].imports]) for _ in range(STARTS)]
+        bare = [_process([python, "-c", "pass"]) for _ in range(STARTS)]
+        cpu, wall = (
+            statistics.median(each) - statistics.median(none)
+            for each, none in zip(zip(*imports, strict=True), zip(*bare, strict=True), strict=True)
+        )
+        return {"cpu_ms": cpu, "wall_ms": wall, "disk_mb": size_mb(peer.environment)}
     if benchmark == "B9":
-        cpu, wall = _process([python, HERE / "worker.py", peer.module, "B9", url, *peer.options])
+        cpu, wall = _process([python, HERE / "worker.py", peer.module, "B9", url, "0", *peer.options])
         return {"cpu_ms": cpu, "wall_ms": wall}
-    job = (
-        f"{benchmark}-{idle if peer.module in ('idle_dicts', 'idle_llm_actors') else 1000}"
-        if benchmark.startswith("B6")
-        else benchmark
-    )
     _stats(url)
-    command = [python, HERE / "worker.py", peer.module, job, url, *peer.options]
+    figures = _work(benchmark, peer, python, url)
+    stats = _stats(url)
+    if peer in TALKERS:
+        figures["server_s"] = stats["server_s"]
+    if benchmark == "B3":
+        figures["connections"] = stats["connections"]
+    return figures
+
+
+def _work(job: str, peer: Peer, python: Path, url: str) -> dict[str, Any]:
+    """What the worker prints, as it did one job in the peer's environment."""
+    command = [python, HERE / "worker.py", peer.module, job, url, str(peer.many), *peer.options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, env=_environment())
     if done.returncode != 0:
-        print(done.stderr, file=sys.stderr)
+        say(f"\n{job} failed with {peer.name}:\n{done.stderr}")
         done.check_returncode()
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if benchmark == "B3":
-        figures["connections"] = _stats(url)["connections"]
     return figures
 
 
 def _process(command: list[Any]) -> tuple[float, float]:
     """CPU and wall time of a whole process, in milliseconds."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    before, began = _cpu_of_children(), time.monotonic()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT, env=_environment())
-    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000, wall * 1000
+    wall = time.monotonic() - began
+    return (_cpu_of_children() - before) * 1000, wall * 1000
+
+
+def _cpu_of_children() -> float:
+    """Seconds, of those that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _environment() -> dict[str, str]:
     """Without what would have a peer look elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENAI_", "LLM_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "OPENAI_", "LLM_"))}
+    return kept | dict.fromkeys(("no_proxy", "NO_PROXY"), LOOPBACK)
 
 
-def _stats(url: str) -> dict[str, int]:
+def _stats(url: str) -> dict[str, float]:
     with urllib.request.urlopen(f"{url}/stats", timeout=10) as answer:
-        return json.load(answer)
+        found: dict[str, float] = json.load(answer)
+    return found

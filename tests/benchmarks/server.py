@@ -6,7 +6,8 @@ What it answers is in the model's name, so that each peer asks for it through it
     paced-N-MS   N chunks, one each MS milliseconds; the text of     tool        a call of the tool `lookup`; once its result is in the
                  each is the moment it was due (CLOCK_MONOTONIC)                 request, a streamed answer of five chunks
 
-`GET /stats` tells how many connections and requests there were, and begins to count anew. It prints its address when it listens.
+`GET /stats` tells how many connections and requests there were and what CPU time they took here, and begins to count anew;
+`GET /last` is the body of the last request. It prints its address when it listens.
 """
 
 import asyncio
@@ -93,6 +94,8 @@ def whole(data):
 class Counts:
     connections = 0
     requests = 0
+    cpu = 0.0
+    last = b""
 
 
 class Connection(asyncio.Protocol):
@@ -122,12 +125,23 @@ class Connection(asyncio.Protocol):
             self.answer(head, body)
 
     def answer(self, head, body):
+        if head.startswith(b"GET /last"):
+            self.transport.write(whole(Counts.last))
+            return
         if head.startswith(b"GET"):
-            counts = {"connections": Counts.connections, "requests": Counts.requests}
+            now = time.process_time()
+            # Without the connection of this very request.
+            counts = {
+                "connections": Counts.connections - 1,
+                "requests": Counts.requests,
+                "server_s": now - Counts.cpu,
+            }
             Counts.connections = Counts.requests = 0
+            Counts.cpu = now
             self.transport.write(whole(json.dumps(counts).encode()))
             return
         Counts.requests += 1
+        Counts.last = body
         asked = MODEL.search(body)
         assert asked is not None, body[:200]
         kind, *numbers = asked[1].decode().split("-")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from autogen_core import AgentId, MessageContext, RoutedAgent, SingleThreadedAgentRuntime, message_handler
 
-COUNT = 10_000
 shared = {}
 
 
@@ -38,7 +37,7 @@ async def start(count):
 
 
 async def ask(actor, message):
-    return await shared["runtime"].send_message(Note(message), actor)
+    return (await shared["runtime"].send_message(Note(message), actor)).text
 
 
 def tell(actor, message):

@@ -2,8 +2,6 @@
 
 import llm_actors as llm
 
-COUNT = 100_000
-
 
 class Echo(llm.Actor):
     def on_receive(self, message):

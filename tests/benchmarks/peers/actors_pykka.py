@@ -2,8 +2,6 @@
 
 import pykka
 
-COUNT = 2_000
-
 
 class Echo(pykka.ThreadingActor):
     use_daemon_thread = True

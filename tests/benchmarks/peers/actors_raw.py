@@ -2,8 +2,6 @@
 
 import asyncio
 
-COUNT = 20_000
-
 
 class Echo:
     def __init__(self):

@@ -27,7 +27,9 @@ def client_for(model):
             "family": "unknown",
             "structured_output": False,
         }
-        found = OpenAIChatCompletionClient(model=model, base_url=shared["url"], api_key="sk-bench", model_info=able)
+        found = OpenAIChatCompletionClient(
+            model=model, base_url=shared["url"], api_key="sk-bench", model_info=able, timeout=600
+        )
         shared["clients"][model] = found
     return found
 

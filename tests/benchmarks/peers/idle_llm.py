@@ -23,3 +23,30 @@ async def talks(count, system):
 
 async def turn(conversation):
     await conversation.prompt(PROMPT).text()
+
+
+class Calls(llm.AsyncModel):
+    """Calls the tool `step` in each of so many rounds, and then answers."""
+
+    model_id = "calls"
+    supports_tools = True
+
+    def __init__(self, rounds):
+        self.rounds = rounds
+        self.asked = 0
+
+    async def execute(self, prompt, stream, response, conversation):
+        if self.asked == self.rounds:
+            yield ANSWER
+        else:
+            self.asked += 1
+            call = llm.ToolCall("step", {"number": self.asked}, tool_call_id=f"call_{self.asked}")
+            response.add_tool_call(call)
+
+
+async def chain(rounds, called):
+    async def step(number: int) -> str:
+        called()
+        return f"step {number} is done"
+
+    assert await Calls(rounds).conversation().chain(PROMPT, tools=[step], chain_limit=0).text() == ANSWER

@@ -26,3 +26,29 @@ async def talks(count, system):
 
 async def turn(conversation):
     await conversation.prompt(PROMPT)
+
+
+class Calls(llm.AsyncModel):
+    """Calls the tool `step` in each of so many rounds, and then answers."""
+
+    model_id = "calls"
+    supports_tools = True
+
+    def __init__(self, rounds):
+        self.rounds = rounds
+        self.asked = 0
+
+    async def execute(self, prompt, stream, response, conversation):
+        if self.asked == self.rounds:
+            yield ANSWER
+        else:
+            self.asked += 1
+            response.add_tool_call(llm.ToolCall("step", {"number": self.asked}, f"call_{self.asked}"))
+
+
+async def chain(rounds, called):
+    async def step(number: int) -> str:
+        called()
+        return f"step {number} is done"
+
+    assert await Calls(rounds).conversation().chain(PROMPT, tools=[step], chain_limit=0).text() == ANSWER

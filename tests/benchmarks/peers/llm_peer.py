@@ -4,6 +4,7 @@ import llm
 from llm.default_plugins.openai_models import AsyncChat
 
 shared = {}
+FIRST_REQUESTS = 10  # it makes a client for each prompt: no connection stays
 
 
 async def open_peer(url):

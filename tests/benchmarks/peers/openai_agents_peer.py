@@ -8,7 +8,7 @@ shared = {}
 
 async def open_peer(url):
     agents.set_tracing_disabled(disabled=True)
-    shared["client"] = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-bench")
+    shared["client"] = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-bench", timeout=600)
     shared["agents"] = {}
 
 

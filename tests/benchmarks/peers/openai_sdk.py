@@ -14,7 +14,10 @@ def http_client():
 
 
 async def open_peer(url):
-    shared["client"] = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-bench", http_client=http_client())
+    # The time-out: a busy loop is late, and this is no benchmark of retries.
+    shared["client"] = openai.AsyncOpenAI(
+        base_url=f"{url}/v1", api_key="sk-bench", http_client=http_client(), timeout=600
+    )
 
 
 async def close_peer():

@@ -1,6 +1,7 @@
 """pydantic-ai: one agent for each model, a message history for each conversation."""
 
 from pydantic_ai import Agent
+from pydantic_ai.models import create_async_httpx2_client
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -8,7 +9,9 @@ shared = {}
 
 
 async def open_peer(url):
-    shared["provider"] = OpenAIProvider(base_url=f"{url}/v1", api_key="sk-bench")
+    # Its own client; the time-outs: a busy loop is late, and this is no benchmark of retries.
+    client = create_async_httpx2_client(timeout=600)
+    shared["provider"] = OpenAIProvider(base_url=f"{url}/v1", api_key="sk-bench", http_client=client)
     shared["agents"] = {}
 
 
