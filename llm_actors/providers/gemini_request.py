@@ -40,7 +40,7 @@ def body_of(request: ModelRequest, provider: str) -> dict[str, Any]:
     server_tools = [_server_tool(spec) for spec in request.server_tools]
     server_tools += [{field: {}} for name, field in _SERVER_TOOLS.items() if options.get(name)]
     # Models before Gemini 3 take a schema or tools, not both ("Function calling with a response mime type: 'application/json' is
-    # unsupported", agno-agi/agno#2876): with tools they are told of the schema in words.
+    # unsupported", googleapis/python-genai#867): with tools they are told of the schema in words.
     told = request.schema is not None and old and bool(tools or server_tools)
     body: dict[str, Any] = {"contents": contents_of(request.messages, provider, sign=not old)}
     said = [text for text in (system_of(request.messages), _in_words(request.schema) if told else "") if text]

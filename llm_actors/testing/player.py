@@ -7,13 +7,16 @@ Player    one request's answer, step by step; how bytes go out and a connection 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
-from . import wire_openai
+from . import wire_gemini, wire_openai
 from .script import Answer, Close, Gate, Recorded, Reset, Send, Setting, Speak, Stall, Step, Trickle, Wait, chunk, head
+
+_GEMINI = re.compile(r"/v1beta/models(?:$|\?)|/models/[^?]*:(?:stream)?[gG]enerateContent")
 
 
 class Wire(Protocol):
@@ -122,6 +125,9 @@ class Player:
         self._stage.answers_made += 1
         number = self._stage.answers_made
         headers = {"x-request-id": f"req_{number}"}
+        if _GEMINI.search(self._request.path):
+            await self._speak_gemini(pace, number)
+            return
         try:
             body = self._listen()
             if body is None:
@@ -138,6 +144,28 @@ class Player:
                 await self._write(chunk(b""))
         except wire_openai.Refusal as refusal:
             await self._json(refusal.status, msgspec.json.encode(refusal.body), headers)
+
+    async def _speak_gemini(self, pace: float, number: int) -> None:
+        request, key = self._request, self._stage.setting.key
+        path, _, query = request.path.partition("?")
+        try:
+            wire_gemini.check_key(key, request.headers.get("x-goog-api-key", ""))
+            if request.method == "GET":
+                await self._json(200, wire_gemini.model_list(), {})
+                return
+            body = wire_gemini.decode(request.body)
+            model = path.rpartition("/")[2].partition(":")[0]
+            if "streamGenerateContent" not in path or "alt=sse" not in query:
+                await self._json(200, wire_gemini.whole(body, model, number), {})
+                return
+            await self._write(head())
+            for data in wire_gemini.streamed(body, model, number):
+                if pace:
+                    await asyncio.sleep(pace)
+                await self._write(chunk(data))
+            await self._write(chunk(b""))
+        except wire_gemini.Refusal as refusal:
+            await self._json(refusal.status, msgspec.json.encode(refusal.body), {})
 
     def _listen(self) -> dict[str, object] | None:
         request, key = self._request, self._stage.setting.key

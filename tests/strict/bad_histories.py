@@ -227,6 +227,14 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             ),
         ),
         ("response turn comes first", _gemini(("user", [_responded("look")]))),
+        (
+            "ids of calls and function responses differ",  # https://ai.google.dev/gemini-api/docs/function-calling
+            _gemini(
+                _HELLO,
+                ("model", [{"functionCall": {"name": "look", "args": {}, "id": "fc_1"}, **_SIGNED}]),
+                ("user", [_responded("look")]),
+            ),
+        ),
     ],
     "openai responses": [
         ("Missing required", _input()),
