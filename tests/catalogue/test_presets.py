@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from llm_actors.catalogue.presets import OPENAI, PRESETS, PresetModels
+from llm_actors.catalogue.presets import GEMINI, PRESETS, PresetModels
 from llm_actors.catalogue.registry import Catalogue
+from llm_actors.chat.budget import Price
 from llm_actors.chat.model import Model
 
 
@@ -55,6 +56,29 @@ def test_what_models_can_do_follows_their_rows(catalogue):
     assert sizes == [128_000, 8_192, 200_000, None]
 
 
+def test_a_gemini_model_is_spoken_to_where_google_is_and_the_variable_of_its_client_counts(catalogue, monkeypatch):
+    google = "https://generativelanguage.googleapis.com/v1beta"
+    assert wire(catalogue.get_model("gemini-3.8-flash")) == (google, "gemini-3.8-flash", "gemini", "GEMINI_API_KEY")
+    assert wire(catalogue.get_model("gemini/gemini-9-new"))[1] == "gemini-9-new"
+    for given in ("http://127.0.0.1:1234", "http://127.0.0.1:1234/v1beta/"):
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", given)
+        assert wire(catalogue.get_model("gemini-3.8-flash"))[0] == "http://127.0.0.1:1234/v1beta"
+
+
+def test_an_unknown_id_of_a_known_provider_can_do_what_its_provider_can(catalogue):
+    new = catalogue.get_model("gemini/gemini-9-new")
+    assert {"audio/wav", "video/mp4", "image/heic"} <= new.attachment_types
+    assert new.supports_schema
+    assert new.price is None
+    assert "image/gif" in catalogue.get_model("openai/gpt-9").attachment_types
+
+
+def test_a_model_that_the_provider_has_a_price_for_has_it(catalogue):
+    assert catalogue.get_model("gpt-4o").price == Price(2.5, 10, 1.25)
+    assert catalogue.get_async_model("gemini/gemini-2.5-flash").price == Price(0.3, 2.5, 0.03)
+    assert catalogue.get_model("gemini-flash-latest").price is None
+
+
 def test_models_share_their_codec_and_endpoints_but_not_themselves(catalogue):
     one: Any
     two: Any
@@ -65,16 +89,16 @@ def test_models_share_their_codec_and_endpoints_but_not_themselves(catalogue):
 
 
 def test_ids_without_a_row_are_kept_up_to_a_bound():
-    models = PresetModels(OPENAI)
+    models = PresetModels(GEMINI)
     resolve = models.by_prefix()
     for number in range(1000):
-        assert resolve(f"openai/{number}") is not None
+        assert resolve(f"gemini/{number}") is not None
     assert len(models._made) <= 256
 
 
 def test_no_id_or_alias_is_listed_twice():
     for preset in PRESETS:
-        names = [name for row in preset.rows for name in (row.model_id, *row.aliases)]
+        names = [name for row in PresetModels(preset).rows for name in (row.model_id, *row.aliases)]
         assert len(names) == len(set(names))
 
 
