@@ -54,6 +54,14 @@ def family_of(provider: str) -> Family | None:
     return found or _library_s(provider)
 
 
+def family_text(provider: str) -> str | None:
+    """The text of the file that `family_of()` reads; None without one."""
+    file, ours = _file(provider), _OURS / f"{provider}.json"
+    if file.exists() and file.look()[0] is not None:
+        return Path(file.path()).read_text(encoding="utf-8")
+    return ours.read_text(encoding="utf-8") if ours.exists() else None
+
+
 def stamp() -> tuple[Any, ...]:
     """What changes when a file of the user's does. Nearly nobody has one: then it is one look at a folder that isn't there."""
     folder = os.path.join(user_folder(), _USERS)  # noqa: PTH118 - as in user_dir.py, at each look-up

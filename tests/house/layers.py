@@ -27,6 +27,7 @@ SYSTEM = (
     "llm_actors.signals",
     "llm_actors.counters",
     "llm_actors.system_tree",
+    "llm_actors.model_listing",
 )
 INSIDE = (
     *VOCABULARY,
