@@ -43,9 +43,9 @@ def contents_of(messages: list[Message], provider: str, *, sign: bool) -> list[C
         if message.role != "system":
             writer.add(message)
     contents = writer.contents
-    if not contents or contents[0]["role"] == "model":
+    if contents and contents[0]["role"] == "model":
         contents.insert(0, {"role": "user", "parts": [{"text": _BEGINS}]})
-    if contents[-1]["role"] == "model":
+    if contents and contents[-1]["role"] == "model":
         contents.append({"role": "user", "parts": [{"text": _GOES_ON}]})
     if sign:
         for content in contents:

@@ -101,7 +101,7 @@ REFUSED = [
     ),
     Refused(
         "a result in the assistant's own message: the model ran the tool",
-        ("anthropic", "gemini", "ollama"),
+        ("anthropic", "ollama"),
         [HI, assistant(call("a"), result("a"), "so"), NEXT],
         [("user", "hi"), ("assistant", "so"), ("tool", "found"), ("user", "next")],
     ),
