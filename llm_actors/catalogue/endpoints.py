@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from llm_actors.chat.wire_model import wire_pair
 from llm_actors.messages import Secret
+from llm_actors.providers.anthropic import Anthropic
 from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, ChatDialect
 from llm_actors.providers.protocol import Endpoint, Limits, Provider, Server, Timeouts
@@ -20,7 +21,10 @@ from llm_actors.providers.protocol import Endpoint, Limits, Provider, Server, Ti
 from .address import check_address, check_client, check_headers, check_limits, check_texts, timeouts_of
 from .model_with_aliases import ModelWithAliases, pair_of
 
-WIRES: Mapping[str, Callable[[str, Any], Provider]] = {"openai-chat": OpenAIChat}
+WIRES: Mapping[str, Callable[[str, Any], Provider]] = {
+    "anthropic": lambda name, _: Anthropic(name),
+    "openai-chat": OpenAIChat,
+}
 """Wire protocols by name: a provider's name and a dialect (or None) -> its codec."""
 
 DIALECTS: Mapping[str, ChatDialect] = {"openai": ChatDialect(), "embedded": EMBEDDED, "llama.cpp": LLAMA_CPP}
@@ -76,9 +80,9 @@ def endpoint(
 ) -> ModelWithAliases:
     """A model of a server of one's own; `.model` and `.async_model` work at once, and `register_model()` takes the pair. Any thread.
 
-    `base_url` is what comes before `/chat/completions`, like `http://127.0.0.1:8000/v1`. `key`: the key, or a name in keys.json;
-    `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`: `Timeouts`, or seconds for one whole model call.
-    `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`, `extra_body` (None takes a field out) go with each
+    `base_url` is what comes before `/chat/completions`, like `http://127.0.0.1:8000/v1` (or before `/v1/messages`, for the wire
+    `anthropic`). `key`: the key, or a name in keys.json; `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`:
+    `Timeouts`, or seconds for one whole model call. `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`, `extra_body` (None takes a field out) go with each
     request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours, for a proxy, a CA or `verify`; it is never
     closed. `limits`: how much may arrive, where that is not what the system says. `context_size`: tokens that it reads and writes in one
     call, for `compaction=`. `dialect`: how the server deviates. `server`: one that is started at first use, in place of `base_url`.

@@ -18,6 +18,7 @@ from llm_actors.providers.protocol import Endpoint, Provider
 from .address import check_address
 from .endpoints import PICTURES, provider_of
 from .model_with_aliases import ModelWithAliases, pair_of
+from .presets_anthropic import MODELS as ANTHROPIC_MODELS
 from .shelf import Resolver, Shelf
 
 _SEEN_AND_READ = PICTURES | {"application/pdf"}
@@ -94,7 +95,19 @@ OPENAI = Preset(
     ),
 )
 
-PRESETS = (OPENAI,)
+ANTHROPIC = Preset(
+    name="anthropic",
+    wire="anthropic",
+    base_url="https://api.anthropic.com",
+    base_url_var="ANTHROPIC_BASE_URL",
+    key_env_var="ANTHROPIC_API_KEY",
+    rows=tuple(
+        Row(model_id, aliases, attachment_types=_SEEN_AND_READ | {"text/plain"}, context_size=context_size)
+        for model_id, aliases, context_size in ANTHROPIC_MODELS
+    ),
+)
+
+PRESETS = (OPENAI, ANTHROPIC)
 
 
 class PresetModels:
