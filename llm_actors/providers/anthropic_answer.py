@@ -241,7 +241,9 @@ class AnthropicDecoder(Decoder):
         elif str(raw.get("type")).endswith("_tool_result"):
             call_id = _word(raw.get("tool_use_id"))
             name = next((block.name for block in self._blocks if block.is_call and block.call_id == call_id), "")
-        block = Block(self._provider, index, raw, call_id, name)
+        elif raw.get("type") == "fallback" and isinstance(raw.get("to"), dict):  # another model answers from here on
+            self._model = _word(raw["to"].get("model")) or self._model
+        block = Block(self._provider, raw, call_id, name)
         self._blocks.append(block)
         self._by_index[_index(index)] = block
         return block
@@ -256,9 +258,8 @@ class AnthropicDecoder(Decoder):
         self._usage = later(self._usage, told.get("usage"))
         self._model = _word(told.get("model")) or self._model
         self._stop_reason = _word(told.get("stop_reason")) or self._stop_reason
-        self._envelope |= {
-            name: value for name, value in told.items() if value not in (None, "", [], {}) and name not in _NOT_KEPT
-        }
+        kept = self._envelope | {name: value for name, value in told.items() if name not in _NOT_KEPT}
+        self._envelope = {name: value for name, value in kept.items() if value not in (None, "", [], {})}
 
     def _count(self, size: int) -> None:
         self._size += size

@@ -39,11 +39,10 @@ def kind_of_delta(delta: dict[str, Any]) -> str:
 class Block:
     """One block. `call_id`: the id of a call, or of the call whose result it is; `name`: its tool."""
 
-    __slots__ = ("call_id", "citations", "closed", "index", "kind", "name", "pieces", "provider", "raw", "signature")
+    __slots__ = ("call_id", "citations", "closed", "kind", "name", "pieces", "provider", "raw", "signature")
 
-    def __init__(self, provider: str, index: int | None, raw: dict[str, Any], call_id: str | None, name: str) -> None:
+    def __init__(self, provider: str, raw: dict[str, Any], call_id: str | None, name: str) -> None:
         self.provider = provider
-        self.index = index
         self.kind = str(raw.get("type") or "")
         self.raw = raw
         self.call_id = call_id
@@ -92,7 +91,7 @@ class Block:
         """The items of a delta of any kind; what is not known is kept with the block."""
         kind = delta.get("type")
         if kind == "signature_delta" and self.kind == "thinking":
-            self.signature += _text(delta.get("signature"))
+            self.signature = _text(delta.get("signature")) or self.signature
         elif kind == "citations_delta" and self.kind == "text":
             self.citations.append(delta.get("citation"))
         elif kind == "input_json_delta" and self.is_call:
@@ -172,16 +171,8 @@ class Block:
         return given if isinstance(given, str) else _encode(given).decode()
 
     def _keep(self, delta: dict[str, Any]) -> None:
-        for name, value in delta.items():
-            old = self.raw.get(name)
-            if name == "type":
-                continue
-            if isinstance(old, str) and isinstance(value, str):
-                self.raw[name] = old + value
-            elif isinstance(old, list) and isinstance(value, list):
-                self.raw[name] = [*old, *value]
-            else:
-                self.raw[name] = value
+        """What a later delta says stands in place of what came before, as the vendor's SDK has it for `compaction_delta`."""
+        self.raw |= {name: value for name, value in delta.items() if name != "type"}
 
     def _metadata(self, **own: Any) -> dict[str, Any] | None:
         kept = {name: value for name, value in own.items() if value}

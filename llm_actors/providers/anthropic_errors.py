@@ -66,7 +66,7 @@ _VAGUE = frozenset({"invalid_request_error", "api_error"})
 _TOO_LONG = re.compile(
     r"prompt is too long|exceed(?:s|ed)? (?:the )?(?:maximum )?context|context (?:length|window|size)", re.IGNORECASE
 )
-# Limits that a person has to lift come as 400 too, in these words (of the page on errors, and anthropics/claude-code#25805).
+# Limits that a person has to lift come as 400 too, in these words (of the page on errors, and anthropics/claude-code#66314).
 _SPENT = re.compile(
     r"credit balance is too low|reached your specified (?:API |workspace )*usage limits|spend limit|monthly limit",
     re.IGNORECASE,

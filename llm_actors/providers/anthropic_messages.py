@@ -91,6 +91,14 @@ def _without_open_server_calls(turns: list[Turn]) -> list[Turn]:
     of a search that was paused, the result comes with a later answer:
     https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
     """
+    called: set[Any] = set()
+    for (
+        turn
+    ) in turns:  # nor a result whose call was before the beginning, which is refused too (anthropics/claude-code#95406)
+        called.update(block.get("id") for block in turn.blocks)
+        turn.blocks = [
+            b for b in turn.blocks if not b["type"].endswith("_tool_result") or b.get("tool_use_id") in called
+        ]
     answered = {block.get("tool_use_id") for turn in turns for block in turn.blocks if block["type"] != "tool_result"}
     moved_on = False
     for turn in reversed(turns):
