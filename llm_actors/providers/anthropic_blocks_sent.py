@@ -71,15 +71,16 @@ class BlockWriter:
         own = self._own(part)
         raw = own.get("block")
         raw = raw if isinstance(raw, dict) else {}
+        known = isinstance(raw.get("type"), str)
         if isinstance(part, ReasoningPart):
-            return _thinking(part, own, raw)
+            return _thinking(part, own) or (dict(raw) if known else None)
         if isinstance(part, ToolCallPart):
             if part.server_executed:
-                return {**raw, "input": part.arguments} if raw.get("type") else None
+                return {**raw, "input": part.arguments, **_mark(own)} if known else None
             called = {"type": "tool_use", "id": self._id(part), "name": _clean(part.name), "input": part.arguments}
             return {**raw, **called, **_mark(own)}
         if isinstance(part, ToolResultPart):
-            return {**raw, **_mark(own)} if part.server_executed and raw.get("type") else None
+            return {**raw, **_mark(own)} if part.server_executed and known else None
         return None
 
     def _text(self, part: TextPart, *, cited: bool) -> Block:
@@ -129,13 +130,13 @@ class BlockWriter:
         return free
 
 
-def _thinking(part: ReasoningPart, own: dict[str, Any], raw: Block) -> Block | None:
+def _thinking(part: ReasoningPart, own: dict[str, Any]) -> Block | None:
     """Thinking unchanged; never one without its signature, which is refused (pydantic/pydantic-ai#7601)."""
     if own.get("signature"):
         return {"type": "thinking", "thinking": part.text, "signature": own["signature"]}
     if own.get("data"):
         return {"type": "redacted_thinking", "data": own["data"]}
-    return dict(raw) if raw.get("type") else None
+    return None
 
 
 def _mark(own: dict[str, Any]) -> Block:

@@ -19,8 +19,11 @@ from .anthropic_prefix import Prefix
 
 Block = dict[str, Any]
 
+_SERVER_CALLS = ("server_tool_use", "mcp_tool_use")
 BEGINNING = "(the conversation begins)"
 """What a user says in front of a conversation that an assistant begins."""
+BLANK = "(blank)"
+"""What a user says who said nothing but blanks: they are refused, and without the message the assistant would have the last word."""
 
 
 class Turn(msgspec.Struct):
@@ -69,6 +72,8 @@ def conversation_of(messages: Iterable[Message], provider: str, tools: Sequence[
             continue
         role = "assistant" if message.role == "assistant" else "user"
         blocks = writer.blocks(message)
+        if not blocks and message.role == "user" and message.parts:
+            blocks = [{"type": "text", "text": BLANK}]
         own = (message.provider_metadata or {}).get(provider)
         prefix = own.get("prefix") if isinstance(own, dict) else None
         if blocks:
@@ -91,26 +96,34 @@ def _without_open_server_calls(turns: list[Turn]) -> list[Turn]:
     of a search that was paused, the result comes with a later answer:
     https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
     """
-    called: set[Any] = set()
+    called: set[str] = set()
     for (
         turn
     ) in turns:  # nor a result whose call was before the beginning, which is refused too (anthropics/claude-code#95406)
-        called.update(block.get("id") for block in turn.blocks)
+        called.update([_id(block, "id") for block in turn.blocks])
         turn.blocks = [
-            b for b in turn.blocks if not b["type"].endswith("_tool_result") or b.get("tool_use_id") in called
+            block for block in turn.blocks if not _is_server_result(block) or _id(block, "tool_use_id") in called
         ]
-    answered = {block.get("tool_use_id") for turn in turns for block in turn.blocks if block["type"] != "tool_result"}
+    answered = {_id(block, "tool_use_id") for turn in turns for block in turn.blocks if _is_server_result(block)}
     moved_on = False
     for turn in reversed(turns):
         if turn.role == "user":
             moved_on |= any(block["type"] != "tool_result" for block in turn.blocks)
         elif moved_on:
             turn.blocks = [
-                block
-                for block in turn.blocks
-                if not (block["type"] in ("server_tool_use", "mcp_tool_use") and block.get("id") not in answered)
+                block for block in turn.blocks if block["type"] not in _SERVER_CALLS or _id(block, "id") in answered
             ]
     return [turn for turn in turns if turn.blocks]
+
+
+def _is_server_result(block: Block) -> bool:
+    kind: str = block["type"]
+    return kind.endswith("_tool_result")
+
+
+def _id(block: Block, name: str) -> str:
+    value = block.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _without_thinking_at_ends(turns: list[Turn]) -> list[Turn]:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_actors.errors import ModelError, StreamTruncatedError
+from llm_actors.messages import ModelRequest, user
 from llm_actors.providers.anthropic import Anthropic
 
 from .anthropic_recordings import JSON, RECORDINGS, AnthropicRecording
@@ -107,6 +108,9 @@ def test_fields_of_other_types_give_an_answer_or_a_typed_error(recording: Anthro
     broken = '":'.join([*fields[:at], value + fields[at][end:], *fields[at + 1 :]]).encode()
     outcome = decode([broken], recording.headers)
     assert (outcome.result is None) == isinstance(outcome.error, ModelError)
+    if outcome.result is not None:  # and it can be sent back, whatever it was
+        messages = [user("hi"), *(outcome.result.messages or []), user("next")]
+        assert PROVIDER.encode(ModelRequest("m", messages, options={"cache": True}), {}).body
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,7 +2,7 @@
 
 - the system prompt in force (the last system message) goes to the top, the others are left out: no message has the role `system`;
 - a tool message becomes a user message of `tool_result` blocks, in order, each with a text block only where there is text to show;
-- blocks of blank text are left out, and messages that have no block left;
+- blocks of blank text are left out, and messages that have no block left; a user's says "(blank)", so that no assistant has the last word;
 - `thinking` goes back with its signature, `redacted_thinking` with its data, both from `provider_metadata["anthropic"]`; reasoning without
   them is left out, and reasoning behind which the message has nothing else;
 - neighbours of the same role become one message: users after a withdrawn turn, the next prompt behind tool results, two answers in a row;
