@@ -60,8 +60,8 @@ class BlockWriter:
             return self._result(part)
         if isinstance(part, AttachmentPart) and part.attachment is not None:
             block = block_of(part.attachment)
-            own = self._own(part)
-            return block if block is None else block | {name: own[name] for name in _OF_FILES if name in own}
+            given = self._given(part)
+            return block if block is None else block | {name: given[name] for name in _OF_FILES if name in given}
         return None
 
     def _assistant(self, part: AnyPart) -> Block | None:
@@ -76,18 +76,18 @@ class BlockWriter:
             return _thinking(part, own) or (dict(raw) if known else None)
         if isinstance(part, ToolCallPart):
             if part.server_executed:
-                return {**raw, "input": part.arguments, **_mark(own)} if known else None
+                return {**raw, "input": part.arguments, **self._mark(part)} if known else None
             called = {"type": "tool_use", "id": self._id(part), "name": _clean(part.name), "input": part.arguments}
-            return {**raw, **called, **_mark(own)}
+            return {**raw, **called, **self._mark(part)}
         if isinstance(part, ToolResultPart):
-            return {**raw, **_mark(own)} if part.server_executed and known else None
+            return {**raw, **self._mark(part)} if part.server_executed and known else None
         return None
 
     def _text(self, part: TextPart, *, cited: bool) -> Block:
         own = self._own(part)
         # In a user's message they are a 400 since API version 2026-10-21.
         citations = {"citations": own["citations"]} if cited and own.get("citations") else {}
-        return {"type": "text", "text": part.text, **citations, **_mark(own)}
+        return {"type": "text", "text": part.text, **citations, **self._mark(part)}
 
     def _result(self, part: ToolResultPart) -> Block:
         content: list[Block] = [{"type": "text", "text": part.output}] if part.output.strip() else []
@@ -95,11 +95,20 @@ class BlockWriter:
         block: Block = {"type": "tool_result", "tool_use_id": self._answered(part), "content": content}
         if part.exception is not None:
             block["is_error"] = True
-        return {**block, **_mark(self._own(part))}
+        return {**block, **self._mark(part)}
 
     def _own(self, part: AnyPart) -> dict[str, Any]:
         own = (part.provider_metadata or {}).get(self._provider)
         return own if isinstance(own, dict) else {}
+
+    def _given(self, part: AnyPart) -> dict[str, Any]:
+        """What users say of a part: under `anthropic` whatever the server's name, which for an endpoint of theirs is its host."""
+        given = (part.provider_metadata or {}).get("anthropic")
+        return {**given, **self._own(part)} if isinstance(given, dict) else self._own(part)
+
+    def _mark(self, part: AnyPart) -> Block:
+        mark = self._given(part).get("cache_control")
+        return {"cache_control": mark} if mark else {}
 
     def _id(self, part: ToolCallPart) -> str:
         if part.tool_call_id:
@@ -137,10 +146,6 @@ def _thinking(part: ReasoningPart, own: dict[str, Any]) -> Block | None:
     if own.get("data"):
         return {"type": "redacted_thinking", "data": own["data"]}
     return None
-
-
-def _mark(own: dict[str, Any]) -> Block:
-    return {"cache_control": own["cache_control"]} if own.get("cache_control") else {}
 
 
 def _clean(name: str) -> str:

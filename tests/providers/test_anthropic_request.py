@@ -468,6 +468,12 @@ def test_single_blocks_are_marked_by_their_metadata_and_never_more_than_four_in_
     assert marked(body) == ["system.0", "0.0", "0.1", "2.0"]
 
 
+def test_marks_of_users_go_to_a_server_of_any_name():
+    part = TextPart("a", {"anthropic": {"cache_control": MARK}})
+    body = msgspec.json.decode(Anthropic("127.0.0.1:8080").encode(request_of(user(part)), {}).body)
+    assert marked(body) == ["0.0"]
+
+
 def test_thinking_is_not_marked():
     call = ToolCallPart("look", {}, "a")
     talk = [

@@ -189,7 +189,11 @@ def test_a_marked_key_appears_nowhere(server, caplog):
         server.play(answer)
         _, ending = call(server, key=key)
         assert isinstance(ending, Exception)
-        shown = "".join(traceback.format_exception(ending)) + repr(ending) + repr(vars(ending))
+        shown = (
+            "".join(traceback.TracebackException.from_exception(ending, capture_locals=True).format())
+            + repr(ending)
+            + repr(vars(ending))
+        )
         if isinstance(ending, ProviderError):
             shown += repr(ending.body)
         assert "MARKED" not in shown
