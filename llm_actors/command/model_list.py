@@ -29,10 +29,12 @@ def show() -> None:
 def _paragraphs(entries: list[tuple[llm.ModelWithAliases, bool, str]]) -> None:
     for state in dict.fromkeys(state for _, _, state in entries):
         names = [f"{entry.model_id}{_in_brackets(entry.aliases)}" for entry, _, its in entries if its == state]
-        print(f"{state}\n{screen.fold(', '.join(name.replace(' ', screen.UNBROKEN) for name in names), '  ')}\n")
+        print(
+            f"{screen.fold(state)}\n{screen.fold(', '.join(name.replace(' ', screen.UNBROKEN) for name in names), '  ')}\n"
+        )
     default = llm.get_default_model()
     print(f"Default: {default or 'none'} (llm-actors models default NAME sets it).")
-    print("Also: openai/ID for any other model of OpenAI, local:PATH for a GGUF file.")
+    print("Also: openai/ID, anthropic/ID (any other model), local:PATH (a GGUF file).")
 
 
 def _state(entry: llm.ModelWithAliases) -> tuple[bool, str]:
