@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from llm_actors.errors import ModelError
-from llm_actors.messages import Item, ModelRequest, RoundResult, StreamEvent, user
+from llm_actors.messages import Item, Message, ModelRequest, RoundResult, StreamEvent, user
 from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import ChatDialect
 from llm_actors.providers.protocol import Provider
@@ -75,6 +75,13 @@ def decode(
     except ModelError as error:
         outcome.error = error
     return outcome
+
+
+def message_of(outcome: Outcome) -> Message:
+    """The one message of an answer."""
+    assert outcome.result is not None, outcome.error
+    [message] = outcome.result.messages or []
+    return message
 
 
 def one_by_one(body: bytes) -> list[bytes]:

@@ -16,7 +16,7 @@ from llm_actors.testing.wire_anthropic import stream_of
 from tests.strict import anthropic as strict
 from tests.strict import openai_chat as strict_chat
 
-from .feeding import SSE, call, decode, delta, sse
+from .feeding import SSE, call, decode, delta, message_of, sse
 from .random_histories import TOOLS, random_answer, random_history, random_text
 
 PROVIDER = Anthropic()
@@ -40,6 +40,7 @@ def as_block(part: AnyPart) -> dict[str, Any]:
     if isinstance(part, ToolCallPart):
         return {"type": "tool_use", "id": part.tool_call_id, "name": part.name, "input": part.arguments}
     assert isinstance(part, ReasoningPart)
+    assert part.provider_metadata is not None
     own = part.provider_metadata["anthropic"]
     if "data" in own:
         return {"type": "redacted_thinking", "data": own["data"]}
@@ -53,8 +54,7 @@ def answered_with(parts: list[AnyPart], messages: list[Message]) -> Message:
     request = ModelRequest("claude-opus-5-5", messages, SPECS, request_id="r")
     outcome = decode([body], SSE, provider=PROVIDER, request=request)
     assert outcome.error is None
-    [message] = outcome.result.messages
-    return message
+    return message_of(outcome)
 
 
 def results_of(random: Random, message: Message) -> list[Message]:
@@ -119,7 +119,7 @@ def test_a_history_of_openai_chat_goes_on_here_and_one_of_here_there():
         body = chat.encode(ModelRequest("gpt-4o", grown, request_id="r"), {}).body
         assert b"signature" not in body
         assert b"redacted" not in body
-        [theirs] = decode([_by_openai(random_answer(random, "openai"))], SSE).result.messages
+        theirs = message_of(decode([_by_openai(random_answer(random, "openai"))], SSE))
         back = repair([*grown, theirs, *results_of(random, theirs), user("back here")])
         sent = body_of(back, {})
         assert said_in(sent) == said(back), seed
