@@ -22,8 +22,14 @@ from .model_with_aliases import ModelWithAliases, pair_of
 from .preset import PICTURES
 
 
+def _anthropic(name: str, _: Any) -> Provider:
+    # Imported by who speaks it, as the others below: a codec takes milliseconds, at each start of each program.
+    from llm_actors.providers.anthropic import Anthropic  # noqa: PLC0415
+
+    return Anthropic(name)
+
+
 def _gemini(name: str, _: Any) -> Provider:
-    # Imported by who speaks it: a codec takes milliseconds, at each start of each program.
     from llm_actors.providers.gemini import Gemini  # noqa: PLC0415
 
     return Gemini(name)
@@ -31,6 +37,7 @@ def _gemini(name: str, _: Any) -> Provider:
 
 WIRES: Mapping[str, Callable[[str, Any], Provider]] = {
     "openai-chat": OpenAIChat,
+    "anthropic": _anthropic,
     "gemini": _gemini,
 }
 """Wire protocols by name: a provider's name and a dialect (or None) -> its codec."""
@@ -86,12 +93,13 @@ def endpoint(
 ) -> ModelWithAliases:
     """A model of a server of one's own; `.model` and `.async_model` work at once, and `register_model()` takes the pair. Any thread.
 
-    `base_url` is what comes before `/chat/completions`, like `http://127.0.0.1:8000/v1`. `key`: the key, or a name in keys.json;
-    `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`: `Timeouts`, or seconds for one whole model call.
-    `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`, `extra_body` (None takes a field out) go with each
-    request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours, for a proxy, a CA or `verify`; it is never
-    closed. `limits`: how much may arrive, where that is not what the system says. `context_size`: tokens that it reads and writes in one
-    call, for `compaction=`. `dialect`: how the server deviates. `server`: one that is started at first use, in place of `base_url`.
+    `base_url` is what comes before `/chat/completions`, like `http://127.0.0.1:8000/v1` (or before `/v1/messages`, for the wire
+    `anthropic`). `key`: the key, or a name in keys.json; `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`:
+    `Timeouts`, or seconds for one whole model call. `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`,
+    `extra_body` (None takes a field out) go with each request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours,
+    for a proxy, a CA or `verify`; it is never closed. `limits`: how much may arrive, where that is not what the system says.
+    `context_size`: tokens that it reads and writes in one call, for `compaction=`. `dialect`: how the server deviates. `server`: one that
+    is started at first use, in place of `base_url`.
 
     Raises `ValueError` for a base URL that can't be one, an unknown wire or dialect (with the list), `TypeError` for values of other types;
     neither shows a key or a header's value. Nothing is connected yet.

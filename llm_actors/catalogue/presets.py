@@ -47,7 +47,16 @@ GEMINI = Preset(
     source="https://ai.google.dev/api",
 )
 
-PRESETS = (OPENAI, GEMINI, *COMPATIBLE)
+ANTHROPIC = Preset(
+    name="anthropic",
+    wire="anthropic",
+    base_url="https://api.anthropic.com",
+    base_url_var="ANTHROPIC_BASE_URL",
+    key_env_var="ANTHROPIC_API_KEY",
+    source="https://platform.claude.com/docs/en/api/overview",
+)
+
+PRESETS = (OPENAI, ANTHROPIC, GEMINI, *COMPATIBLE)
 
 
 def preset_of(name: str) -> Preset:

@@ -26,6 +26,7 @@ from llm_actors.errors import (
     ServerError,
 )
 
+from .rate_limits import openai_rate_limits
 from .retry_after import retry_after
 
 _CLASSES: dict[type[ProviderError], tuple[str, ...]] = {
@@ -177,6 +178,7 @@ def _error(provider: str, status: int | None, headers: Mapping[str, str], fields
         request_id=headers.get("x-request-id"),
         retry_after=wait,
         body=body,
+        rate_limits=openai_rate_limits(headers),
     )
 
 

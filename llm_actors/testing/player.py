@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import wire_gemini, wire_openai
+from . import wire_anthropic, wire_gemini, wire_openai
 from .script import Answer, Close, Gate, Recorded, Reset, Send, Setting, Speak, Stall, Step, Trickle, Wait, chunk, head
 
 _GEMINI = re.compile(r"/v1beta/models(?:$|\?)|/models/[^?]*:(?:stream)?[gG]enerateContent")
@@ -125,6 +125,9 @@ class Player:
         self._stage.answers_made += 1
         number = self._stage.answers_made
         headers = {"x-request-id": f"req_{number}"}
+        if "anthropic-version" in self._request.headers:
+            await self._speak_anthropic(pace, number)
+            return
         if _GEMINI.search(self._request.path):
             await self._speak_gemini(pace, number)
             return
@@ -143,6 +146,24 @@ class Player:
                     await self._write(chunk(data))
                 await self._write(chunk(b""))
         except wire_openai.Refusal as refusal:
+            await self._json(refusal.status, msgspec.json.encode(refusal.body), headers)
+
+    async def _speak_anthropic(self, pace: float, number: int) -> None:
+        headers = {"request-id": f"req_{number}"}
+        try:
+            body = wire_anthropic.listen(self._request, self._stage.setting.key)
+            if body is None:
+                await self._json(200, wire_anthropic.model_list(), headers)
+            elif not body.get("stream"):
+                await self._json(200, wire_anthropic.whole(body, number), headers)
+            else:
+                await self._write(head(headers=headers))
+                for data in wire_anthropic.streamed(body, number):
+                    if pace:
+                        await asyncio.sleep(pace)
+                    await self._write(chunk(data))
+                await self._write(chunk(b""))
+        except wire_anthropic.Refusal as refusal:
             await self._json(refusal.status, msgspec.json.encode(refusal.body), headers)
 
     async def _speak_gemini(self, pace: float, number: int) -> None:
@@ -166,6 +187,7 @@ class Player:
             await self._write(chunk(b""))
         except wire_gemini.Refusal as refusal:
             await self._json(refusal.status, msgspec.json.encode(refusal.body), {})
+
 
     def _listen(self) -> dict[str, object] | None:
         request, key = self._request, self._stage.setting.key

@@ -113,7 +113,7 @@ REFUSED = [
     ),
     Refused(
         "a user's call",
-        ("anthropic", "gemini", "ollama", "openai responses"),
+        ("gemini", "ollama", "openai responses"),
         [user("hi", call("a")), NEXT],
         [("user", "hi"), ("user", "next")],
     ),
@@ -172,6 +172,7 @@ def _output(name: str) -> dict[str, Any]:
 
 
 _ASKED = ("user", [_text("hi")])
+_SECRET = {"type": "redacted_thinking", "data": "x"}
 _SIGNED = {"thoughtSignature": STAND_IN}
 _HELLO = ("user", [{"text": "hi"}])
 _FOUND = ("user", [_responded("look")])
@@ -197,6 +198,28 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("immediately after", _anthropic(_ASKED, ("assistant", [_use("a"), _use("b")]), ("user", [_done("a")]))),
         ("only be in `user`", _anthropic(_ASKED, ("assistant", [_done("a")]))),
         ("only be in `assistant`", _anthropic(("user", [_use("a")]))),
+        ("Extra inputs", {**_anthropic(_ASKED), "temperature": 1.0}),  # ttlequals0/MinusPod v2.101.10
+        # platform.claude.com/docs/en/api/versioning, 2026-10-21
+        ("citations are not", _anthropic(("user", [{**_text("hi"), "citations": [{"type": "char_location"}]}]))),
+        ("`document` blocks", _anthropic(_ASKED, ("assistant", [{"type": "document"}]), _ASKED)),
+        (
+            "maximum of 4",
+            _anthropic(("user", [{**_text("hi"), "cache_control": {"type": "ephemeral"}}] * 5)),
+        ),  # Wei-Shaw/sub2api#176
+        (
+            "cannot have cache_control",
+            _anthropic(
+                _ASKED, ("assistant", [{**_SECRET, "cache_control": {"type": "ephemeral"}}, _text("so")]), _ASKED
+            ),
+        ),
+        (
+            "without a corresponding",  # searched, interrupted, asked something else
+            _anthropic(_ASKED, ("assistant", [{"type": "server_tool_use", "id": "s", "name": "web_search"}]), _ASKED),
+        ),
+        (
+            "must have a corresponding",  # anthropics/claude-code#95406
+            _anthropic(_ASKED, ("assistant", [{"type": "web_search_tool_result", "tool_use_id": "s"}]), _ASKED),
+        ),
     ],
     "gemini": [
         ("not specified", _gemini()),
