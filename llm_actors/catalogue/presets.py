@@ -64,6 +64,7 @@ OPENAI = Preset(
     base_url="https://api.openai.com/v1",
     base_url_var="OPENAI_BASE_URL",
     key_env_var="OPENAI_API_KEY",
+    dialect="openai",
     rows=(
         Row("gpt-4o", ("4o",), context_size=128_000),
         Row("gpt-4o-mini", ("4o-mini",), context_size=128_000),
