@@ -15,12 +15,16 @@ from llm_actors.chat.wire_model import wire_pair
 from llm_actors.messages import Secret
 from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, OPENAI, ChatDialect
+from llm_actors.providers.openai_responses import OpenAIResponses
 from llm_actors.providers.protocol import Endpoint, Limits, Provider, Server, Timeouts
 
 from .address import check_address, check_client, check_headers, check_limits, check_texts, timeouts_of
 from .model_with_aliases import ModelWithAliases, pair_of
 
-WIRES: Mapping[str, Callable[[str, Any], Provider]] = {"openai-chat": OpenAIChat}
+WIRES: Mapping[str, Callable[[str, Any], Provider]] = {
+    "openai-chat": OpenAIChat,
+    "openai-responses": OpenAIResponses,
+}
 """Wire protocols by name: a provider's name and a dialect (or None) -> its codec."""
 
 DIALECTS: Mapping[str, ChatDialect] = {"openai": OPENAI, "embedded": EMBEDDED, "llama.cpp": LLAMA_CPP}

@@ -10,7 +10,7 @@ _DIGITS = 16
 
 
 def short_id(name: str, longest: int) -> str:
-    """The id itself where it fits, else its beginning and a hash of all of it: always the same for the same id, in call and result alike."""
+    """The id itself where it fits, else its beginning and a hash of all of it: the same for the same id, in call and result alike."""
     if len(name) <= longest:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

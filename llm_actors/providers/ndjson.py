@@ -22,7 +22,7 @@ class NDJSONDecoder:
         self._failure: ProtocolError | None = None
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that these bytes complete, without blank ones. Raises `ProtocolError` for one that is too long, after those before it."""
+        """The lines that these bytes complete, without blank ones. Raises `ProtocolError` for one too long, after those before it."""
         if self._failure is not None:
             raise self._failure
         lines: list[bytes] = []

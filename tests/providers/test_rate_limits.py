@@ -64,7 +64,10 @@ def test_a_limit_that_is_used_up_is_told():
 
 def test_answers_and_errors_of_openai_tell_the_limits():
     decoder = OpenAIChat().decoder(
-        ModelRequest("m", [user("hi")]), {**HEADERS, "content-type": "text/event-stream"}, max_event=9999, max_answer=9999
+        ModelRequest("m", [user("hi")]),
+        {**HEADERS, "content-type": "text/event-stream"},
+        max_event=9999,
+        max_answer=9999,
     )
     decoder.feed(PLAIN)
     assert decoder.close().rate_limits == LIMITS
