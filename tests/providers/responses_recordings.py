@@ -1,7 +1,7 @@
 """Answers of OpenAI's Responses, each with what it must come to.
 
-The events are those of OpenAI's reference (https://platform.openai.com/docs/api-reference/responses-streaming) and of the types of the openai
-package 3.57.0 (types/responses/response_stream_event.py): each type of that union comes in one of the recordings, `EVENT_TYPES` says so.
+The events are those of OpenAI's reference (https://platform.openai.com/docs/api-reference/responses-streaming) and of the types of the
+openai package 3.57.0 (types/responses/response_stream_event.py): each type of that union comes in one of the recordings.
 """
 
 from typing import Any

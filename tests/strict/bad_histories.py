@@ -113,7 +113,7 @@ REFUSED = [
     ),
     Refused(
         "a user's call",
-        ("anthropic", "gemini", "ollama", "openai responses"),
+        ("anthropic", "gemini", "ollama"),
         [user("hi", call("a")), NEXT],
         [("user", "hi"), ("user", "next")],
     ),
@@ -165,6 +165,10 @@ def _spoken(role: str, text: str = "hi") -> dict[str, Any]:
 
 def _called(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "function_call", "call_id": name, "name": "look", "arguments": "{}", **more}
+
+
+def _tool(**more: Any) -> dict[str, Any]:
+    return {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, **more}
 
 
 def _output(name: str) -> dict[str, Any]:
@@ -241,6 +245,18 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("Duplicate item", _input(_THOUGHT, _spoken("assistant"), _THOUGHT, _spoken("assistant"))),  # vercel/ai#7883
         ("not persisted", _input({**_THOUGHT, "encrypted_content": None}, _spoken("assistant"))),
         ("empty text", _input(_spoken("user", ""))),
+        # jeremychone/rust-genai#119
+        ("Supported values", _input({**_spoken("user"), "role": "assistant"}, _spoken("user"))),
+        ("Supported values", _input({**_spoken("assistant"), "role": "user"})),
+        ("needs its data", _input({**_spoken("user"), "content": [{"type": "input_file", "file_data": "data:x"}]})),
+        (
+            "Expected a valid URL",
+            _input({**_spoken("user"), "content": [{"type": "input_image", "image_url": "eA=="}]}),
+        ),
+        ("left out, it is true", {**_input(_spoken("user")), "tools": [_tool()]}),
+        ("of type 'object'", {**_input(_spoken("user")), "tools": [_tool(strict=False, parameters={"type": None})]}),
+        ("text.format.name", {**_input(_spoken("user")), "text": {"format": {"type": "json_schema", "schema": {}}}}),
+        ("not ours", {**_input(_spoken("user")), "store": True}),
     ],
     "ollama": [
         ("empty", {"messages": []}),
