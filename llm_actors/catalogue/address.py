@@ -50,8 +50,9 @@ def _fault_of_parts(parts: SplitResult) -> str | None:
         return "holds a user name or password: give the key as key=, or in headers="
     if parts.query or parts.fragment:
         return "holds a query or fragment: give them as query="
-    if parts.path.rstrip("/").endswith("/chat/completions"):
-        return "goes too far: leave /chat/completions out"
+    for ending in ("/chat/completions", "/responses"):
+        if parts.path.rstrip("/").endswith(ending):
+            return f"goes too far: leave {ending} out"
     return None
 
 

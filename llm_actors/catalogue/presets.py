@@ -9,7 +9,7 @@ do. Rows say what is known of single models. Facts of OpenAI's rows: its model p
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from llm_actors.chat.wire_model import wire_pair
@@ -43,7 +43,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Preset:
-    """One provider. `name` is also the prefix of its family (`openai/ANY-ID`) and the name of its key in keys.json."""
+    """One provider. `name` is also the prefix of its family (`openai/ANY-ID`) and the name of its key in keys.json.
+
+    `of`: the preset of the same provider on another wire. It has the provider's name, its key, and rows that say what an id can do; those
+    are not listed here once more.
+    """
 
     name: str
     wire: str
@@ -52,6 +56,7 @@ class Preset:
     key_env_var: str
     rows: tuple[Row, ...]
     dialect: str | None = None
+    of: "Preset | None" = None
 
 
 def _plain(*model_ids: str, context_size: int | None = None) -> tuple[Row, ...]:
@@ -91,11 +96,27 @@ OPENAI = Preset(
         *_plain("gpt-5.1", "gpt-5.2", "gpt-5.2-chat-latest"),
         *_plain("gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano"),
         *_plain("gpt-5.4-2026-03-05", "gpt-5.4-mini-2026-03-17", "gpt-5.4-nano-2026-03-17"),
-        *_plain("gpt-5.5", "gpt-5.5-2026-04-23", "gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna"),
+        *_plain("gpt-5.5", "gpt-5.5-2026-04-23", context_size=1_050_000),
+        *_plain("gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna", context_size=1_050_000),
     ),
 )
 
-PRESETS = (OPENAI,)
+OPENAI_RESPONSES = Preset(
+    name="openai-responses",
+    wire="openai-responses",
+    base_url=OPENAI.base_url,
+    base_url_var=OPENAI.base_url_var,
+    key_env_var=OPENAI.key_env_var,
+    of=OPENAI,
+    rows=(
+        *_plain("o1-pro", "o1-pro-2025-03-19", "o3-pro", "o3-pro-2025-06-10", context_size=200_000),
+        *_plain("gpt-5-pro", "gpt-5-pro-2025-10-06", "gpt-5-codex", "gpt-5.1-codex-max", context_size=400_000),
+        *_plain("gpt-5.5-pro", "gpt-5.5-pro-2026-04-23"),
+    ),
+)
+"""The same provider on its newer wire. What chat completions serve stays there, unless it is asked for as `openai-responses/ID`."""
+
+PRESETS = (OPENAI, OPENAI_RESPONSES)
 
 
 class PresetModels:
@@ -104,6 +125,8 @@ class PresetModels:
     def __init__(self, preset: Preset) -> None:
         self.preset = preset
         self._rows = {row.model_id: row for row in preset.rows}
+        self._known = {row.model_id: row for row in preset.of.rows} if preset.of is not None else {}
+        self._provider_name = (preset.of or preset).name
         self._made: dict[tuple[str, str], ModelWithAliases] = {}
         self._provider: Provider | None = None
 
@@ -120,7 +143,9 @@ class PresetModels:
         if not wire_id:
             return None
         row = self._rows.get(wire_id)
-        return self._make(wire_id, row) if row is not None else self._make(name, Row(wire_id))
+        if row is not None:
+            return self._make(wire_id, row)
+        return self._make(name, replace(self._known.get(wire_id) or Row(wire_id), aliases=()))
 
     def _make(self, model_id: str, row: Row) -> ModelWithAliases:
         # The environment is read at each look-up, so that a program may set it after its imports.
@@ -129,13 +154,13 @@ class PresetModels:
         made = self._made.get((model_id, base_url))
         if made is not None:
             return made
-        self._provider = self._provider or provider_of(preset.wire, preset.name, preset.dialect)
+        self._provider = self._provider or provider_of(preset.wire, self._provider_name, preset.dialect)
         pair = wire_pair(
             model_id,
             provider=self._provider,
             endpoint=Endpoint(check_address(base_url, preset.base_url_var or "base_url")),
             wire_id=row.model_id,
-            needs_key=preset.name,
+            needs_key=self._provider_name,
             key_env_var=preset.key_env_var,
             attachment_types=row.attachment_types,
             supports_schema=row.supports_schema,

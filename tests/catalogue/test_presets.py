@@ -5,6 +5,8 @@ import pytest
 from llm_actors.catalogue.presets import OPENAI, PRESETS, PresetModels
 from llm_actors.catalogue.registry import Catalogue
 from llm_actors.chat.model import Model
+from llm_actors.providers.openai_chat import OpenAIChat
+from llm_actors.providers.openai_responses import OpenAIResponses
 
 
 @pytest.fixture
@@ -55,6 +57,28 @@ def test_what_models_can_do_follows_their_rows(catalogue):
     assert sizes == [128_000, 8_192, 200_000, None]
 
 
+def test_an_openai_model_is_spoken_to_by_responses_only_where_that_is_asked_for(catalogue):
+    plain: Any
+    asked: Any
+    plain, asked = catalogue.get_model("gpt-5.4"), catalogue.get_model("openai-responses/gpt-5.4")
+    assert isinstance(plain.provider, OpenAIChat)
+    assert isinstance(asked.provider, OpenAIResponses)
+    assert (asked.model_id, asked.provider.name) == ("openai-responses/gpt-5.4", "openai")
+    assert wire(asked) == wire(plain)
+    assert catalogue.get_model("openai-responses/o3").context_size == 200_000
+    assert catalogue.get_model("openai-responses/gpt-9").supports_tools
+    assert catalogue.get_async_model("openai-responses/gpt-9").wire_id == "gpt-9"
+    with pytest.raises(KeyError, match="Unknown model"):
+        catalogue.get_model("openai-responses/")
+
+
+def test_a_model_that_only_responses_serve_is_found_by_its_plain_id(catalogue):
+    model: Any = catalogue.get_async_model("gpt-5-pro")
+    assert isinstance(model.provider, OpenAIResponses)
+    assert (model.model_id, model.context_size, model.needs_key) == ("gpt-5-pro", 400_000, "openai")
+    assert catalogue.get_model("openai-responses/gpt-5-pro").model_id == "gpt-5-pro"
+
+
 def test_models_share_their_codec_and_endpoints_but_not_themselves(catalogue):
     one: Any
     two: Any
@@ -73,9 +97,8 @@ def test_ids_without_a_row_are_kept_up_to_a_bound():
 
 
 def test_no_id_or_alias_is_listed_twice():
-    for preset in PRESETS:
-        names = [name for row in preset.rows for name in (row.model_id, *row.aliases)]
-        assert len(names) == len(set(names))
+    names = [name for preset in PRESETS for row in preset.rows for name in (row.model_id, *row.aliases)]
+    assert len(names) == len(set(names))
 
 
 def test_the_instruct_model_is_left_out_because_it_is_no_chat_model(catalogue):
