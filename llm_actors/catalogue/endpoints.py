@@ -80,8 +80,9 @@ def endpoint(
 ) -> ModelWithAliases:
     """A model of a server of one's own; `.model` and `.async_model` work at once, and `register_model()` takes the pair. Any thread.
 
-    `base_url` is what comes before the wire's own path (`/chat/completions`, `/responses`), like `http://127.0.0.1:8000/v1`. `key`: the key, or
-    a name in keys.json; `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`: `Timeouts`, or seconds for one whole model call.
+    `base_url` is what comes before the wire's own path (`/chat/completions`, `/responses`), like `http://127.0.0.1:8000/v1`. `key`: the
+    key, or a name in keys.json; `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`: `Timeouts`, or seconds for one
+    whole model call.
     `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`, `extra_body` (None takes a field out) go with each
     request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours, for a proxy, a CA or `verify`; it is never
     closed. `limits`: how much may arrive, where that is not what the system says. `context_size`: tokens that it reads and writes in one

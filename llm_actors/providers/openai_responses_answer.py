@@ -149,7 +149,8 @@ class ResponsesDecoder(AnswerDecoder):
             return  # an event that says nothing here, or of a kind we don't know
         plain = self._plain(data)
         if kind.endswith("error") or plain.get("error") or plain.get("detail"):
-            raise error_of_event(self._provider, plain, self._headers)
+            said = {name: value for name, value in plain.items() if name not in ("type", "sequence_number")}
+            raise error_of_event(self._provider, said if kind.endswith("error") else plain, self._headers)
 
     def _item(self, item: Any, index: int | None, items: list[Item], *, done: bool) -> None:
         """An item that begins or is done."""

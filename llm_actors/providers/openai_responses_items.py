@@ -152,7 +152,9 @@ class Slot:
         if self.done:
             return []
         self.done = True
-        self.item = {**self.item, **{name: value for name, value in item.items() if value is not None}}
+        known = self.kind in ("message", "reasoning", *CALLS)
+        said = {name: value for name, value in item.items() if value is not None}
+        self.item = {**self.item, **said} if known else item  # what is not ours goes back as it came
         item_id = item.get("id")
         self.item_id = item_id if isinstance(item_id, str) else self.item_id
         found = self._announce() if self.kind in CALLS else []
