@@ -173,7 +173,7 @@ def _response(
 def _item_events(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """One item, streamed."""
     kind, where = item["type"], {"item_id": item["id"]}
-    empty = {
+    empty: dict[str, dict[str, Any]] = {
         "message": {"content": []},
         "reasoning": {"summary": [], "encrypted_content": ""},
         "function_call": {"arguments": ""},

@@ -25,7 +25,7 @@ from llm_actors.messages import (
 )
 from llm_actors.providers.openai_responses import OpenAIResponses
 
-from .feeding import JSON, SSE, decode
+from .feeding import JSON, REQUEST, SSE, decode
 from .responses_recordings import (
     CITATION,
     CITED,
@@ -61,8 +61,12 @@ def answer(*events, **settings):
     return decode([stream(*events)], provider=RESPONSES, **settings)
 
 
+def decoded(body):
+    return decode([body], provider=RESPONSES)
+
+
 def parts_of(body):
-    outcome = decode([body], provider=RESPONSES)
+    outcome = decoded(body)
     assert outcome.result is not None, outcome.error
     [said] = outcome.result.messages
     return said.parts
@@ -155,7 +159,7 @@ def test_two_messages_of_one_answer_stay_two_parts():
 
 
 def test_the_providers_own_tools_are_calls_and_results_that_nobody_here_runs():
-    outcome = decode([OWN_TOOLS], provider=RESPONSES)
+    outcome = decoded(OWN_TOOLS)
     assert outcome.result.tool_calls == []
     parts = outcome.result.messages[0].parts
     calls = [(part.name, part.arguments) for part in parts if isinstance(part, ToolCallPart)]
@@ -167,11 +171,8 @@ def test_the_providers_own_tools_are_calls_and_results_that_nobody_here_runs():
     assert results["code_interpreter"].output == '[{"type":"logs","logs":"1"}]'
     assert results["roll"].output == "4"
     assert results["image_generation"].attachments == [Attachment("image/png", content=b"\x89PNG\r\n")]
-    kept = [
-        part.provider_metadata["openai"]["item"]
-        for part in parts
-        if "item" in (part.provider_metadata or {}).get("openai", {})
-    ]
+    own = [(part.provider_metadata or {}).get("openai", {}) for part in parts]
+    kept = [metadata["item"] for metadata in own if "item" in metadata]
     assert [item["id"] for item in kept] == [
         "ws_1",
         "fs_1",
@@ -206,7 +207,7 @@ def test_what_nobody_knows_yet_goes_back_as_it_came():
 
 
 def test_a_custom_tool_is_called_with_its_text():
-    outcome = decode([CUSTOM_CALL], provider=RESPONSES)
+    outcome = decoded(CUSTOM_CALL)
     assert outcome.result.tool_calls == [ToolCall("sql", {"input": "select 1"}, "call_c")]
     assert outcome.result.messages[0].parts[0].provider_metadata == {"openai": {"type": "custom_tool_call"}}
     assert [item.chunk for item in outcome.events("tool_call_args")] == ['{"input":"select 1"}']
@@ -240,7 +241,7 @@ def test_an_end_without_the_last_event_is_an_error_even_with_done():
 
 
 def test_nothing_is_read_behind_the_last_event():
-    decoder = RESPONSES.decoder(decode.__kwdefaults__["request"], SSE, max_event=9999, max_answer=9999)
+    decoder = RESPONSES.decoder(REQUEST, SSE, max_event=9999, max_answer=9999)
     assert decoder.feed(stream(*said("Hi"), ended(message("Hi"))) + b"data: not json\n\n")[0] == "Hi"
     assert decoder.finished
     assert decoder.tail() == []
@@ -391,7 +392,7 @@ def test_an_answer_without_bound_is_a_protocol_error():
 
 
 def test_what_came_before_an_error_in_the_same_bytes_is_given_first():
-    decoder = OpenAIResponses("x").decoder(decode.__kwdefaults__["request"], SSE, max_event=9999, max_answer=9999)
+    decoder = OpenAIResponses("x").decoder(REQUEST, SSE, max_event=9999, max_answer=9999)
     items = decoder.feed(stream(*said("Hi")[:3], {"type": "error", "message": "no"}))
     assert items == ["Hi"]
     assert decoder.finished

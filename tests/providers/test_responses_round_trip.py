@@ -23,7 +23,7 @@ def written(parts, random):
     events, output = [], []
     for index, part in enumerate(parts):
         if isinstance(part, ReasoningPart):
-            own = part.provider_metadata["openai"]
+            own = (part.provider_metadata or {})["openai"]
             summary = [part.text] if part.text else []
             item = {
                 "id": own["id"],
