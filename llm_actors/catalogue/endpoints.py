@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from llm_actors.chat.wire_model import wire_pair
 from llm_actors.messages import Secret
+from llm_actors.providers.ollama import Ollama
 from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, OPENAI, ChatDialect
 from llm_actors.providers.openai_responses import OpenAIResponses
@@ -24,6 +25,7 @@ from .model_with_aliases import ModelWithAliases, pair_of
 WIRES: Mapping[str, Callable[[str, Any], Provider]] = {
     "openai-chat": OpenAIChat,
     "openai-responses": OpenAIResponses,
+    "ollama": Ollama,
 }
 """Wire protocols by name: a provider's name and a dialect (or None) -> its codec."""
 

@@ -13,15 +13,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from llm_actors.chat.wire_model import wire_pair
-from llm_actors.providers.protocol import Endpoint, Provider
+from llm_actors.providers.protocol import Endpoint, Provider, Timeouts
 
-from .address import check_address
+from .address import check_address, ollama_address
 from .endpoints import PICTURES, provider_of
 from .model_with_aliases import ModelWithAliases, pair_of
 from .shelf import Resolver, Shelf
 
 _SEEN_AND_READ = PICTURES | {"application/pdf"}
 _NOTHING: frozenset[str] = frozenset()
+_USUAL = Timeouts()
 
 _KEPT = (
     256  # pairs of ids without a row that are kept for the next look-up; a program that asks for more makes them anew
@@ -46,7 +47,8 @@ class Preset:
     """One provider. `name` is also the prefix of its family (`openai/ANY-ID`) and the name of its key in keys.json.
 
     `of`: the preset of the same provider on another wire. It has the provider's name, its key, and rows that say what an id can do; those
-    are not listed here once more.
+    are not listed here once more. `attachment_types`: of an id without a row. `key_is_optional`: a key is used where there is one.
+    `read_base_url`: makes a base URL of what the variable holds, or raises `ValueError` with its name.
     """
 
     name: str
@@ -57,6 +59,10 @@ class Preset:
     rows: tuple[Row, ...]
     dialect: str | None = None
     of: "Preset | None" = None
+    attachment_types: frozenset[str] = _SEEN_AND_READ
+    key_is_optional: bool = False
+    read_base_url: Callable[[str, str], str] = check_address
+    timeouts: Timeouts = _USUAL
 
 
 def _plain(*model_ids: str, context_size: int | None = None) -> tuple[Row, ...]:
@@ -116,7 +122,21 @@ OPENAI_RESPONSES = Preset(
 )
 """The same provider on its newer wire. What chat completions serve stays there, unless it is asked for as `openai-responses/ID`."""
 
-PRESETS = (OPENAI, OPENAI_RESPONSES)
+OLLAMA = Preset(
+    name="ollama",
+    wire="ollama",
+    base_url="http://127.0.0.1:11434",
+    base_url_var="OLLAMA_HOST",
+    read_base_url=ollama_address,
+    key_env_var="OLLAMA_API_KEY",
+    key_is_optional=True,
+    attachment_types=PICTURES,
+    # The first byte may wait for a model to be loaded, and for its turn in the queue.
+    timeouts=Timeouts(first_byte=900.0),
+    rows=(),  # what there is, and what it can do, is up to who pulled it
+)
+
+PRESETS = (OPENAI, OPENAI_RESPONSES, OLLAMA)
 
 
 class PresetModels:
@@ -127,7 +147,7 @@ class PresetModels:
         self._rows = {row.model_id: row for row in preset.rows}
         self._known = {row.model_id: row for row in preset.of.rows} if preset.of is not None else {}
         self._provider_name = (preset.of or preset).name
-        self._made: dict[tuple[str, str], ModelWithAliases] = {}
+        self._made: dict[tuple[str, str, bool], ModelWithAliases] = {}
         self._provider: Provider | None = None
 
     def by_row(self, row: Row) -> Callable[[], ModelWithAliases]:
@@ -145,22 +165,29 @@ class PresetModels:
         row = self._rows.get(wire_id)
         if row is not None:
             return self._make(wire_id, row)
-        return self._make(name, replace(self._known.get(wire_id) or Row(wire_id), aliases=()))
+        return self._make(name, replace(self._known.get(wire_id) or self._any(wire_id), aliases=()))
+
+    def _any(self, wire_id: str) -> Row:
+        return Row(wire_id, attachment_types=self.preset.attachment_types)
 
     def _make(self, model_id: str, row: Row) -> ModelWithAliases:
         # The environment is read at each look-up, so that a program may set it after its imports.
         preset = self.preset
-        base_url = (os.environ.get(preset.base_url_var) if preset.base_url_var else None) or preset.base_url
-        made = self._made.get((model_id, base_url))
+        given = os.environ.get(preset.base_url_var) if preset.base_url_var else None
+        base_url = given or preset.base_url
+        asks_for_key = not preset.key_is_optional or bool(os.environ.get(preset.key_env_var))
+        made = self._made.get((model_id, base_url, asks_for_key))
         if made is not None:
             return made
         self._provider = self._provider or provider_of(preset.wire, self._provider_name, preset.dialect)
         pair = wire_pair(
             model_id,
             provider=self._provider,
-            endpoint=Endpoint(check_address(base_url, preset.base_url_var or "base_url")),
+            endpoint=Endpoint(
+                preset.read_base_url(base_url, preset.base_url_var or "base_url"), timeouts=preset.timeouts
+            ),
             wire_id=row.model_id,
-            needs_key=self._provider_name,
+            needs_key=self._provider_name if asks_for_key else None,
             key_env_var=preset.key_env_var,
             attachment_types=row.attachment_types,
             supports_schema=row.supports_schema,
@@ -170,7 +197,7 @@ class PresetModels:
         )
         if len(self._made) >= _KEPT:
             self._made.clear()
-        return self._made.setdefault((model_id, base_url), pair_of(pair, aliases=row.aliases))
+        return self._made.setdefault((model_id, base_url, asks_for_key), pair_of(pair, aliases=row.aliases))
 
 
 def fill(shelf: Shelf) -> None:

@@ -32,7 +32,8 @@ def _paragraphs(entries: list[tuple[llm.ModelWithAliases, bool, str]]) -> None:
         print(f"{state}\n{screen.fold(', '.join(name.replace(' ', screen.UNBROKEN) for name in names), '  ')}\n")
     default = llm.get_default_model()
     print(f"Default: {default or 'none'} (llm-actors models default NAME sets it).")
-    print("Also: openai/ID for any other model of OpenAI, local:PATH for a GGUF file.")
+    print("Also: openai/ID for any other model of OpenAI, local:PATH for a GGUF file,")
+    print("ollama/ID for a model of an Ollama server.")
 
 
 def _state(entry: llm.ModelWithAliases) -> tuple[bool, str]:

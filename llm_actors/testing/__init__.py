@@ -7,7 +7,8 @@ memory.py           MemoryServer: a scripted HTTP server without a network (impo
 cassette.py         Cassette: real traffic recorded and replayed (imports httpx: from llm_actors.testing.cassette import ...)
 server.py           ScriptedServer: an HTTP server in a process of its own that does what a script says
 script.py           what the scripts of both servers are made of: answers, steps, recorded requests
-wire_openai.py      what both say without a script: OpenAI chat completions by rule; wire_responses.py: the same in Responses
+wire_openai.py      what both say without a script: OpenAI chat completions by rule
+                    wire_responses.py, wire_ollama.py: the same in OpenAI's Responses, and in Ollama's own wire
 plugin.py           fixtures for pytest
 
 Behind them: virtual_loop.py, virtual_clock.py, step_threads.py, stuck.py (simulation); player.py, serving.py (servers); tape.py (cassette).

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import msgspec
 
-from . import wire_openai, wire_responses
+from . import wire_ollama, wire_openai, wire_responses
 from .script import Answer, Close, Gate, Recorded, Reset, Send, Setting, Speak, Stall, Step, Trickle, Wait, chunk, head
 
-_WIRES = {"/chat/completions": wire_openai, "/responses": wire_responses}
+_WIRES = {"/chat/completions": wire_openai, "/responses": wire_responses, "/api/chat": wire_ollama}
 """Who answers without a script, by the end of the path."""
 
 
@@ -132,11 +132,11 @@ class Player:
                 await self._json(200, wire_openai.model_list(), headers)
                 return
             wire, body = heard
-            if not body.get("stream"):
+            if not body.get("stream", wire.STREAMS):
                 await self._json(200, wire.whole(body, number), headers)
             else:
                 chunks = wire.streamed(body, number)
-                await self._write(head(headers=headers))
+                await self._write(head(content_type=wire.CONTENT_TYPE, headers=headers))
                 for data in chunks:
                     if pace:
                         await asyncio.sleep(pace)

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from . import wire_openai
-from .wire_openai import CREATED, Refusal
+from .wire_openai import CONTENT_TYPE, CREATED, STREAMS, Refusal
 
-__all__ = ["Refusal", "decode", "streamed", "whole"]
+__all__ = ["CONTENT_TYPE", "STREAMS", "Refusal", "decode", "streamed", "whole"]
 
 _LONGEST_ID = 64
 

@@ -101,19 +101,19 @@ REFUSED = [
     ),
     Refused(
         "a result in the assistant's own message: the model ran the tool",
-        ("anthropic", "gemini", "ollama"),
+        ("anthropic", "gemini"),
         [HI, assistant(call("a"), result("a"), "so"), NEXT],
         [("user", "hi"), ("assistant", "so"), ("tool", "found"), ("user", "next")],
     ),
     Refused(
         "a result in a user's message without its call",
-        ("anthropic", "gemini", "openai chat", "openai responses"),
+        ("anthropic", "gemini", "ollama", "openai chat", "openai responses"),
         [HI, assistant("yes"), user(result("a"), "next")],
         [("user", "hi"), ("assistant", "yes"), ("user", "next")],
     ),
     Refused(
         "a user's call",
-        ("anthropic", "gemini", "ollama"),
+        ("anthropic", "gemini"),
         [user("hi", call("a")), NEXT],
         [("user", "hi"), ("user", "next")],
     ),
@@ -265,6 +265,9 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("nothing is said", {"messages": [{"role": "assistant", "content": ""}]}),
         ("a result of look", {"messages": [{"role": "tool", "tool_name": "look", "content": ""}]}),
         ("calls of a user", {"messages": [{"role": "user", "content": "", "tool_calls": [{"function": {}}]}]}),
+        ("illegal base64", {"messages": [{"role": "user", "content": "", "images": ["data:image/png;base64,eA=="]}]}),
+        ("does not know", {"messages": [{"role": "user", "content": "hi", "name": "me"}]}),
+        ("array of strings", {"messages": [{"role": "user", "content": "hi"}], "options": {"stop": "x"}}),
     ],
 }
 
