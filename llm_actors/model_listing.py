@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_actors.catalogue.presets import preset_of
+from llm_actors.catalogue.presets import listed_by
 from llm_actors.catalogue.registry import get_model
 from llm_actors.errors import LoopClosedError
 from llm_actors.messages import Item, ModelRequest, RoundResult, Secret
@@ -22,7 +22,7 @@ def list_models(provider: str, key: str | Secret | None = None) -> Future[list[L
     `provider`: the name of one of `get_providers()`. `key`: the key, or its name in keys.json; else it is looked for as for a prompt.
     Raises ValueError for a provider that is not known, NeedsKeyException; the future has the provider's errors, as for a prompt.
     """
-    preset = preset_of(provider)
+    preset = listed_by(provider)
     model: Any = get_model(f"{provider}/any")
     listing = _Listing(preset.wire, model, model.secret(key))
     listing.begin()

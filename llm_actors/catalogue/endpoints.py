@@ -35,10 +35,24 @@ def _gemini(name: str, _: Any) -> Provider:
     return Gemini(name)
 
 
+def _responses(name: str, dialect: Any) -> Provider:
+    from llm_actors.providers.openai_responses import OpenAIResponses  # noqa: PLC0415
+
+    return OpenAIResponses(name, dialect)
+
+
+def _ollama(name: str, dialect: Any) -> Provider:
+    from llm_actors.providers.ollama import Ollama  # noqa: PLC0415
+
+    return Ollama(name, dialect)
+
+
 WIRES: Mapping[str, Callable[[str, Any], Provider]] = {
     "openai-chat": OpenAIChat,
+    "openai-responses": _responses,
     "anthropic": _anthropic,
     "gemini": _gemini,
+    "ollama": _ollama,
 }
 """Wire protocols by name: a provider's name and a dialect (or None) -> its codec."""
 
@@ -93,13 +107,13 @@ def endpoint(
 ) -> ModelWithAliases:
     """A model of a server of one's own; `.model` and `.async_model` work at once, and `register_model()` takes the pair. Any thread.
 
-    `base_url` is what comes before `/chat/completions`, like `http://127.0.0.1:8000/v1` (or before `/v1/messages`, for the wire
-    `anthropic`). `key`: the key, or a name in keys.json; `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`:
-    `Timeouts`, or seconds for one whole model call. `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`,
-    `extra_body` (None takes a field out) go with each request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours,
-    for a proxy, a CA or `verify`; it is never closed. `limits`: how much may arrive, where that is not what the system says.
-    `context_size`: tokens that it reads and writes in one call, for `compaction=`. `dialect`: how the server deviates. `server`: one that
-    is started at first use, in place of `base_url`.
+    `base_url` is what comes before the wire's own path (`/chat/completions`, `/responses`, `/v1/messages`, `/models/ID:generateContent`,
+    `/api/chat`), like `http://127.0.0.1:8000/v1`. `key`: the key, or a name in keys.json; `needs_key`, `key_env_var`: where to look for one
+    otherwise. `timeout`: `Timeouts`, or seconds for one whole model call. `wire_id`: the model's name on the wire, if it is not `model_id`.
+    `headers`, `query`, `extra_body` (None takes a field out) go with each request; `organization` is OpenAI's header. `client`: an httpx
+    AsyncClient of yours, for a proxy, a CA or `verify`; it is never closed. `limits`: how much may arrive, where that is not what the
+    system says. `context_size`: tokens that it reads and writes in one call, for `compaction=`. `dialect`: how the server deviates.
+    `server`: one that is started at first use, in place of `base_url`.
 
     Raises `ValueError` for a base URL that can't be one, an unknown wire or dialect (with the list), `TypeError` for values of other types;
     neither shows a key or a header's value. Nothing is connected yet.

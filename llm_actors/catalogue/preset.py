@@ -4,10 +4,14 @@ above it   presets.py, compatible.py, model_files.py
 below it   chat's Price
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from llm_actors.chat.budget import Price
+from llm_actors.providers.protocol import Timeouts
+
+from .address import check_address
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 SEEN_AND_READ = PICTURES | {"application/pdf"}
@@ -34,7 +38,9 @@ class Preset:
     `base_url` empty: only the user knows it, and gives it by `base_url_var`. `base_url_path`: what an address by that variable is
     completed with unless it ends so; the vendors' own clients leave it out there. `needs_key`: servers of one's own mostly want none.
     `dialect`: a ChatDialect, or the name of one. `rows`: models, where no file has them (model_files.py). `any_model`: what an id that has
-    no row is taken to be able to do. `source`: the document that says so.
+    no row is taken to be able to do. `source`: the document that says so. `of`: the preset of the same provider on another wire, of which
+    it has the name, the key, and what is known of single models. `read_base_url`: makes a base URL of what the variable holds, or raises
+    `ValueError` with its name.
     """
 
     name: str
@@ -48,6 +54,9 @@ class Preset:
     needs_key: bool = True
     any_model: Row = Row("")
     source: str = ""
+    of: "Preset | None" = None
+    read_base_url: Callable[[str, str], str] = check_address
+    timeouts: Timeouts | None = None
 
 
 class LongPrice(Price, frozen=True):

@@ -9,18 +9,19 @@ say what is known of single models; they are read from files, at the first look-
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 from llm_actors.chat.wire_model import wire_pair
-from llm_actors.providers.protocol import Endpoint, Provider
+from llm_actors.providers.protocol import Endpoint, Provider, Timeouts
 
-from .address import check_address
+from .address import check_address, ollama_address
 from .compatible import COMPATIBLE
 from .endpoints import provider_of
 from .keys import key_exists
 from .model_files import family_of
 from .model_with_aliases import ModelWithAliases, pair_of
-from .preset import Preset, Row
+from .preset import PICTURES, Preset, Row
 from .shelf import Resolver, Shelf
 
 _KEPT = (
@@ -36,6 +37,16 @@ OPENAI = Preset(
     dialect="openai",
     source="https://developers.openai.com/api/reference",
 )
+OPENAI_RESPONSES = Preset(
+    name="openai-responses",
+    wire="openai-responses",
+    base_url=OPENAI.base_url,
+    base_url_var=OPENAI.base_url_var,
+    key_env_var=OPENAI.key_env_var,
+    of=OPENAI,
+    source=OPENAI.source,
+)
+"""The same provider on its newer wire. What chat completions serve stays there, unless it is asked for as `openai-responses/ID`."""
 GEMINI = Preset(
     name="gemini",
     wire="gemini",
@@ -56,7 +67,22 @@ ANTHROPIC = Preset(
     source="https://platform.claude.com/docs/en/api/overview",
 )
 
-PRESETS = (OPENAI, ANTHROPIC, GEMINI, *COMPATIBLE)
+OLLAMA = Preset(
+    name="ollama",
+    wire="ollama",
+    base_url="http://127.0.0.1:11434",
+    base_url_var="OLLAMA_HOST",
+    read_base_url=ollama_address,
+    key_env_var="OLLAMA_API_KEY",
+    needs_key=False,
+    # What there is, and what it can do, is up to who pulled it.
+    any_model=Row("", attachment_types=PICTURES),
+    # The first byte may wait for a model to be loaded, and for its turn in the queue.
+    timeouts=Timeouts(first_byte=900.0),
+    source="https://docs.ollama.com/api",
+)
+
+PRESETS = (OPENAI, OPENAI_RESPONSES, ANTHROPIC, GEMINI, *COMPATIBLE, OLLAMA)
 
 
 def preset_of(name: str) -> Preset:
@@ -68,12 +94,21 @@ def preset_of(name: str) -> Preset:
     return found
 
 
+def listed_by(name: str) -> Preset:
+    """The preset of this name, which can be asked for its models. Raises `ValueError` for one that is another one's second wire."""
+    preset = preset_of(name)
+    if preset.of is not None:
+        msg = f"{name} is {preset.of.name} on another wire: ask {preset.of.name} for its models"
+        raise ValueError(msg)
+    return preset
+
+
 def base_url_of(preset: Preset) -> str:
     """Where the provider is: as the environment says, else where it is known to be; "" where nobody knows. Raises `ValueError`."""
     given = os.environ.get(preset.base_url_var) if preset.base_url_var else None
     if not given:
         return preset.base_url
-    address = check_address(given, preset.base_url_var or "base_url")
+    address = preset.read_base_url(given, preset.base_url_var or "base_url")
     path = preset.base_url_path
     # An address that goes further than the host is meant as it stands.
     return address + path if path and address.count("/") == len(("http:", "")) else address
@@ -88,6 +123,9 @@ class PresetModels:
         self.rows = family.rows if family is not None else preset.rows
         self._any_model = family.any_model if family is not None else preset.any_model
         self._rows = {row.model_id: row for row in self.rows}
+        of = family_of(preset.of.name) if preset.of is not None else None
+        self._known = {row.model_id: row for row in (of.rows if of is not None else ())}
+        self._provider_name = (preset.of or preset).name
         self._made: dict[tuple[str, str, bool], ModelWithAliases] = {}
         self._provider: Provider | None = None
 
@@ -114,27 +152,28 @@ class PresetModels:
         row = self._rows.get(wire_id)
         if row is not None:
             return self._make(self._listed_id(row), row)
-        return self._make(name, self._any(wire_id))
+        return self._make(name, replace(self._known.get(wire_id) or self._any(wire_id), aliases=()))
 
     def _any(self, wire_id: str) -> Row:
-        able = self._any_model
-        return Row(wire_id, (), able.attachment_types, able.supports_schema, able.supports_tools, able.can_stream)
+        return replace(self._any_model, model_id=wire_id)
 
     def _make(self, model_id: str, row: Row) -> ModelWithAliases:
         # The environment is read at each look-up, so that a program may set it after its imports.
         preset = self.preset
         base_url = base_url_of(preset)
-        needs_key = preset.needs_key or key_exists(preset.name, preset.key_env_var)
+        needs_key = preset.needs_key or key_exists(self._provider_name, preset.key_env_var)
         made = self._made.get((model_id, base_url, needs_key))
         if made is not None:
             return made
-        self._provider = self._provider or provider_of(preset.wire, preset.name, preset.dialect)
+        self._provider = self._provider or provider_of(preset.wire, self._provider_name, preset.dialect)
         pair = wire_pair(
             model_id,
             provider=self._provider,
-            endpoint=Endpoint(check_address(base_url, preset.base_url_var or "base_url")),
+            endpoint=Endpoint(
+                check_address(base_url, preset.base_url_var or "base_url"), timeouts=preset.timeouts or Timeouts()
+            ),
             wire_id=row.model_id,
-            needs_key=preset.name if needs_key else None,
+            needs_key=self._provider_name if needs_key else None,
             key_env_var=preset.key_env_var,
             attachment_types=row.attachment_types,
             supports_schema=row.supports_schema,

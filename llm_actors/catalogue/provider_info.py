@@ -13,7 +13,7 @@ from llm_actors.providers.model_list import ListedModel, listable
 
 from .keys import key_exists
 from .model_files import family_text, parse_family, write_family
-from .presets import PRESETS, base_url_of, preset_of
+from .presets import PRESETS, base_url_of, listed_by
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def get_providers() -> list[ProviderInfo]:
             preset.base_url_var,
             preset.key_env_var,
             preset.needs_key,
-            key_exists(preset.name, preset.key_env_var),
-            listable(preset.wire),
+            key_exists((preset.of or preset).name, preset.key_env_var),
+            listable(preset.wire) and preset.of is None,
             preset.source,
         )
         for preset in PRESETS
@@ -60,7 +60,7 @@ def keep_models(provider: str, models: Iterable[ListedModel], as_of: str) -> str
     `as_of`: the day of the list, as `2026-11-25`. Removing the file undoes it. Raises ValueError for a provider that is not known, OSError
     for a file that can't be written. Any thread; writes a file.
     """
-    preset_of(provider)
+    listed_by(provider)
     before: dict[str, Any] = json.loads(family_text(provider) or '{"models": []}')
     known = {row["id"]: row for row in before["models"]}
     rows = [{**_row(model), **known.get(model.id, {})} for model in models]

@@ -42,7 +42,9 @@ def _paragraphs(entries: list[tuple[llm.ModelWithAliases, bool, str]]) -> None:
         names = [f"{entry.model_id}{_in_brackets(entry.aliases)}" for entry in here]
         if len(names) > _MANY:
             names = [*names[:_FIRST], f"and {len(names) - _FIRST} more (llm-actors models | cat)"]
-        print(f"{screen.fold(state)}\n{screen.fold(', '.join(name.replace(' ', screen.UNBROKEN) for name in names), '  ')}\n")
+        print(
+            f"{screen.fold(state)}\n{screen.fold(', '.join(name.replace(' ', screen.UNBROKEN) for name in names), '  ')}\n"
+        )
     _families()
     default = llm.get_default_model()
     print(f"Default: {default or 'none'} (llm-actors models default NAME sets it).")

@@ -1,6 +1,6 @@
 """Errors of OpenAI's API and of the servers that follow it, as the typed tree of `llm_actors.errors`.
 
-    above it   openai_chat.py (an answer of status 400 or more), openai_chat_answer.py (an error inside an answer of status 200)
+    above it   openai_chat.py, openai_responses.py (an answer of status 400 or more), their decoders (an error inside one of status 200)
     below it   errors
 
 The body is `{"error": {"message", "type", "param", "code"}}` at OpenAI; others send `{"error": "text"}`, `{"message": ...}`,
@@ -68,14 +68,40 @@ _CLASSES: dict[type[ProviderError], tuple[str, ...]] = {
         "content_policy_violation",
         "moderation_blocked",
         "responsible_ai_policy_violation",
+        # of a response that failed (openai 3.57.0, types/responses/response_error.py)
+        "invalid_prompt",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "image_content_policy_violation",
     ),
-    ServerError: ("server_error", "internal_error", "internal_server_error", "api_error", "timeout_error"),
+    ServerError: (
+        "server_error",
+        "internal_error",
+        "internal_server_error",
+        "api_error",
+        "timeout_error",
+        "vector_store_timeout",
+    ),
     InvalidRequestError: (
         "invalid_request_error",
         "model_not_found",
         "not_found_error",
         "badrequesterror",
         "unsupported_parameter",
+        "data_residency_mismatch",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "invalid_image_mode",
+        "image_file_too_large",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
     ),
 }
 _BY_CODE: dict[str, type[ProviderError]] = {code: kind for kind, codes in _CLASSES.items() for code in codes}

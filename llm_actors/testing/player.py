@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import Protocol
 
 import msgspec
 
-from . import wire_anthropic, wire_gemini, wire_openai
+from . import wire_anthropic, wire_gemini, wire_ollama, wire_openai, wire_responses
 from .script import Answer, Close, Gate, Recorded, Reset, Send, Setting, Speak, Stall, Step, Trickle, Wait, chunk, head
 
+_WIRES = {"/chat/completions": wire_openai, "/responses": wire_responses, "/api/chat": wire_ollama}
+"""Who answers without a script, by the end of the path."""
 _GEMINI = re.compile(r"/v1beta/models(?:$|\?)|/models/[^?]*:(?:stream)?[gG]enerateContent")
 
 
@@ -132,14 +135,16 @@ class Player:
             await self._speak_gemini(pace, number)
             return
         try:
-            body = self._listen()
-            if body is None:
+            heard = self._listen()
+            if heard is None:
                 await self._json(200, wire_openai.model_list(), headers)
-            elif not body.get("stream"):
-                await self._json(200, wire_openai.whole(body, number), headers)
+                return
+            wire, body = heard
+            if not body.get("stream", wire.STREAMS):
+                await self._json(200, wire.whole(body, number), headers)
             else:
-                chunks = wire_openai.streamed(body, number)
-                await self._write(head(headers=headers))
+                chunks = wire.streamed(body, number)
+                await self._write(head(content_type=wire.CONTENT_TYPE, headers=headers))
                 for data in chunks:
                     if pace:
                         await asyncio.sleep(pace)
@@ -188,8 +193,7 @@ class Player:
         except wire_gemini.Refusal as refusal:
             await self._json(refusal.status, msgspec.json.encode(refusal.body), {})
 
-
-    def _listen(self) -> dict[str, object] | None:
+    def _listen(self) -> tuple[ModuleType, dict[str, object]] | None:
         request, key = self._request, self._stage.setting.key
         path = request.path.partition("?")[0]
         sent = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -198,8 +202,9 @@ class Player:
             raise wire_openai.Refusal(401, text, "invalid_api_key")
         if request.method == "GET" and path.endswith("/models"):
             return None
-        if request.method == "POST" and path.endswith("/chat/completions"):
-            return wire_openai.decode(request.body)
+        for ending, wire in _WIRES.items() if request.method == "POST" else ():
+            if path.endswith(ending):
+                return wire, wire.decode(request.body)
         raise wire_openai.Refusal(404, f"Invalid URL ({request.method} {path})")
 
     async def _json(self, status: int, body: bytes, headers: dict[str, str]) -> None:

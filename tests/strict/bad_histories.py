@@ -101,19 +101,19 @@ REFUSED = [
     ),
     Refused(
         "a result in the assistant's own message: the model ran the tool",
-        ("anthropic", "ollama"),
+        ("anthropic",),
         [HI, assistant(call("a"), result("a"), "so"), NEXT],
         [("user", "hi"), ("assistant", "so"), ("tool", "found"), ("user", "next")],
     ),
     Refused(
         "a result in a user's message without its call",
-        ("anthropic", "gemini", "openai chat", "openai responses"),
+        ("anthropic", "gemini", "ollama", "openai chat", "openai responses"),
         [HI, assistant("yes"), user(result("a"), "next")],
         [("user", "hi"), ("assistant", "yes"), ("user", "next")],
     ),
     Refused(
         "a user's call",
-        ("gemini", "ollama", "openai responses"),
+        ("gemini",),
         [user("hi", call("a")), NEXT],
         [("user", "hi"), ("user", "next")],
     ),
@@ -165,6 +165,10 @@ def _spoken(role: str, text: str = "hi") -> dict[str, Any]:
 
 def _called(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "function_call", "call_id": name, "name": "look", "arguments": "{}", **more}
+
+
+def _tool(**more: Any) -> dict[str, Any]:
+    return {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, **more}
 
 
 def _output(name: str) -> dict[str, Any]:
@@ -272,6 +276,18 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("Duplicate item", _input(_THOUGHT, _spoken("assistant"), _THOUGHT, _spoken("assistant"))),  # vercel/ai#7883
         ("not persisted", _input({**_THOUGHT, "encrypted_content": None}, _spoken("assistant"))),
         ("empty text", _input(_spoken("user", ""))),
+        # jeremychone/rust-genai#119
+        ("Supported values", _input({**_spoken("user"), "role": "assistant"}, _spoken("user"))),
+        ("Supported values", _input({**_spoken("assistant"), "role": "user"})),
+        ("needs its data", _input({**_spoken("user"), "content": [{"type": "input_file", "file_data": "data:x"}]})),
+        (
+            "Expected a valid URL",
+            _input({**_spoken("user"), "content": [{"type": "input_image", "image_url": "eA=="}]}),
+        ),
+        ("left out, it is true", {**_input(_spoken("user")), "tools": [_tool()]}),
+        ("of type 'object'", {**_input(_spoken("user")), "tools": [_tool(strict=False, parameters={"type": None})]}),
+        ("text.format.name", {**_input(_spoken("user")), "text": {"format": {"type": "json_schema", "schema": {}}}}),
+        ("not ours", {**_input(_spoken("user")), "store": True}),
     ],
     "ollama": [
         ("empty", {"messages": []}),
@@ -280,6 +296,9 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("nothing is said", {"messages": [{"role": "assistant", "content": ""}]}),
         ("a result of look", {"messages": [{"role": "tool", "tool_name": "look", "content": ""}]}),
         ("calls of a user", {"messages": [{"role": "user", "content": "", "tool_calls": [{"function": {}}]}]}),
+        ("illegal base64", {"messages": [{"role": "user", "content": "", "images": ["data:image/png;base64,eA=="]}]}),
+        ("does not know", {"messages": [{"role": "user", "content": "hi", "name": "me"}]}),
+        ("array of strings", {"messages": [{"role": "user", "content": "hi"}], "options": {"stop": "x"}}),
     ],
 }
 
