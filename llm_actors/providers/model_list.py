@@ -19,11 +19,13 @@ from llm_actors.messages import Item, ModelRequest, Options, RoundResult, Secret
 from .protocol import Decoder, Provider, WireRequest
 
 # Path, name of the parameter for the next page, headers. Sources: https://developers.openai.com/api/reference (models, list),
-# https://ai.google.dev/api/models#method:-models.list, https://platform.claude.com/docs/en/api/models/list
+# https://ai.google.dev/api/models#method:-models.list, https://platform.claude.com/docs/en/api/models/list,
+# https://docs.ollama.com/api/tags
 _ASKED: dict[str, tuple[str, str, dict[str, str]]] = {
     "openai-chat": ("/models", "after", {}),
     "openai-responses": ("/models", "after", {}),
     "gemini": ("/models?pageSize=1000", "pageToken", {}),
+    "ollama": ("/api/tags", "", {}),
     "anthropic": ("/v1/models?limit=1000", "after_id", {"anthropic-version": "2023-06-01"}),
 }
 # OpenRouter, Groq, Mistral, vLLM, Gemini, Anthropic, LM Studio

@@ -153,13 +153,14 @@ def test_without_a_key_or_an_address_it_says_what_is_missing(run):
         ({"context_length": "7"}, None),
         ({"capabilities": {"completion_chat": False}}, ...),
         ({"type": "embedding"}, ...),
+        ({"name": "qwen3:8b", "id": None}, None),  # Ollama
     ],
 )
 def test_sizes_go_by_many_names(plain, context):
     decoder = ModelList("openai-chat", OpenAIChat("x")).decoder(None, {}, max_event=9, max_answer=999)
     decoder.feed(json.dumps([{"id": "m", **plain}]).encode())
     models = (decoder.close().raw or {})["models"]
-    assert models == ([] if context is ... else [ListedModel("m", context)])
+    assert models == ([] if context is ... else [ListedModel(plain.get("name", "m"), context)])
 
 
 def test_a_list_beyond_the_limit_is_refused_and_a_wire_without_one_says_so():
