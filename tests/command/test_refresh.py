@@ -136,6 +136,7 @@ def test_a_list_that_is_none_is_a_typed_error_and_nothing_is_kept(run, provider,
 def test_without_a_key_or_an_address_it_says_what_is_missing(run):
     assert "GROQ_API_KEY" in run("models", "--refresh", "groq").err
     assert "AZURE_OPENAI_ENDPOINT" in run("models", "--refresh", "azure").err
+    assert "ask openai for its models" in run("models", "--refresh", "openai-responses").err
     outcome = run("models", "--refresh", "nobody")
     assert outcome.status == 1
     assert "unknown provider 'nobody'; there are: openai, " in outcome.err
@@ -187,7 +188,8 @@ def test_an_anthropic_list_is_asked_page_by_page_with_its_version():
 def test_every_provider_is_there_with_what_it_needs(monkeypatch):
     infos = {info.name: info for info in llm.get_providers()}
     assert {"openai", "gemini", "groq", "azure", "vllm"} <= set(infos)
-    assert all(info.source.startswith("https://") and info.has_list for info in infos.values())
+    assert all(info.source.startswith("https://") for info in infos.values())
+    assert [info.name for info in infos.values() if not info.has_list] == ["openai-responses"]
     assert (infos["groq"].needs_key, infos["groq"].has_key, infos["vllm"].needs_key) == (True, False, False)
     monkeypatch.setenv("GROQ_API_KEY", "k")
     assert {info.name: info for info in llm.get_providers()}["groq"].has_key
