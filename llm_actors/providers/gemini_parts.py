@@ -17,6 +17,9 @@ from llm_actors.errors import ProtocolError
 from llm_actors.messages import Item, StreamEvent, ToolCall
 from llm_actors.messages.assembly import parse_arguments
 
+from .openai_errors import blank_keys
+
+_FRAME = 256
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 # A tool that Google runs: the part's field, and the field of its result. https://ai.google.dev/api/caching#Part
 _SERVER_CALLS = ("executableCode", "toolCall")
@@ -104,13 +107,13 @@ class Parts:
             arguments = parse_arguments(arguments)
         if "partialArgs" in call or not isinstance(arguments, dict | None):
             msg = f"{self._provider} sent a function call whose arguments are no whole object"
-            raise ProtocolError(msg, frame=_ENCODER.encode(call)[:256])
+            raise ProtocolError(msg, frame=_frame(call))
         if not name or not isinstance(name, str):
             # Some gateways send a name with empty arguments, then a part without a name that has them:
             # smallmain/vscode-unify-chat-provider#48.
             if self._pending is None:
                 msg = f"{self._provider} sent a function call without a name"
-                raise ProtocolError(msg, frame=_ENCODER.encode(call)[:256])
+                raise ProtocolError(msg, frame=_frame(call))
             self._pending.arguments.update(arguments or {})
             if signature:
                 self._pending.metadata.setdefault("thoughtSignature", signature)
@@ -202,6 +205,10 @@ class _Call:
         self.arguments = arguments
         self.index = index
         self.metadata = metadata
+
+
+def _frame(call: dict[str, Any]) -> bytes:
+    return blank_keys(_ENCODER.encode(call)[:_FRAME].decode("utf-8", "replace")).encode()
 
 
 def _server_name(call: dict[str, Any]) -> str:

@@ -133,6 +133,12 @@ def test_an_answer_whose_connection_does_not_end_is_complete_all_the_same(server
     assert ending.stop_reason == "stop"
 
 
+def _frames(trace):
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
 def test_a_marked_key_is_nowhere_whatever_went_wrong(server, model, caplog):
     caplog.set_level(logging.DEBUG)
     echo = {"error": {"code": 400, "message": f"API key not valid: {KEY}", "status": "INVALID_ARGUMENT"}}
@@ -148,13 +154,25 @@ def test_a_marked_key_is_nowhere_whatever_went_wrong(server, model, caplog):
         events("{" + KEY),
         events('{"candidates": "' + KEY + '"}'),
         reply(200, f"<p>{KEY}</p>", content_type="text/html"),
+        events(json.dumps({"candidates": [{"content": {"parts": [{"functionCall": {"args": {"key": KEY}}}]}}]})),
     )
-    for _ in range(9):
+    for _ in range(10):
         response = model.prompt("hi")
         with pytest.raises(llm.LLMError) as caught:
             response.text()
         shown = "".join(traceback.format_exception(caught.value))
-        told = [shown, repr(caught.value), str(vars(caught.value)), repr(response), repr(model), repr(vars(model))]
+        frames = [
+            frame.tb_frame.f_locals for frame in _frames(caught.tb) if "llm_actors" in frame.tb_frame.f_code.co_filename
+        ]
+        told = [
+            shown,
+            repr(caught.value),
+            str(vars(caught.value)),
+            repr(response),
+            repr(model),
+            repr(vars(model)),
+            repr(frames),
+        ]
         assert KEY not in "".join(told)
     assert server.requests[-1].headers["x-goog-api-key"] == KEY
     assert KEY not in caplog.text
