@@ -113,6 +113,30 @@ def test_a_conversation_with_tools_and_encrypted_reasoning_goes_round_by_round(s
     assert [item["type"] for item in last["input"][6:]] == ["reasoning", "message", "message"]
 
 
+def test_a_tool_that_the_provider_runs_goes_along_and_what_it_did_goes_back(server):
+    search = {
+        "id": "ws_1",
+        "type": "web_search_call",
+        "status": "completed",
+        "action": {"type": "search", "query": "x"},
+    }
+    said = {"type": "output_text", "text": "Found it.", "annotations": []}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [said]}
+    server.play(reply(200, {"id": "resp_1", "object": "response", "status": "completed", "output": [search, message]}))
+    model = model_of(server)
+    model.server_side_tools = (llm.ServerSideTool,)
+
+    async def main():
+        conversation = model.conversation()
+        first = await conversation.prompt("look", tools=[llm.ServerSideTool({"type": "web_search"})]).text()
+        return first, await conversation.prompt("and?").text()
+
+    assert asyncio.run(main()) == ("Found it.", "echo: and?")
+    asked, again = [request.json() for request in server.requests]
+    assert asked["tools"] == [{"type": "web_search"}]
+    assert again["input"][1] == search
+
+
 def test_a_schema_asks_for_structured_output(server):
     async def main():
         schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
