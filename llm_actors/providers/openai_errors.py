@@ -26,7 +26,7 @@ from llm_actors.errors import (
     ServerError,
 )
 
-from .rate_limits import openai_rate_limits
+from .rate_limits import go_duration, openai_rate_limits
 from .retry_after import retry_after
 
 _CLASSES: dict[type[ProviderError], tuple[str, ...]] = {
@@ -136,6 +136,8 @@ _KEY = re.compile(
 )
 _TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
 _MAX_TEXT = 1000
+# "Rate limit reached for ... Please try again in 1.898s.": all there is to go by where the error is an event in a stream.
+_AGAIN_IN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)", re.ASCII)
 
 
 def blank_keys(text: str) -> str:
@@ -195,6 +197,9 @@ def _error(provider: str, status: int | None, headers: Mapping[str, str], fields
     code = fields.code or fields.kind
     said = " ".join([str(word) for word in (status, f"({code})" if code else None) if word])
     wait = retry_after(headers)
+    if wait is None and kind is RateLimitError:
+        said_wait = _AGAIN_IN.search(fields.message)
+        wait = go_duration(said_wait[1]) if said_wait else None
     hint = f"wait {wait:g} s, then try again" if kind is RateLimitError and wait is not None else _HINTS[kind]
     return kind(
         f"{provider} answered {said or 'with an error'}: {fields.message.rstrip('. ')}. What to do: {hint}.",

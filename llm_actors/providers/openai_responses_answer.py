@@ -190,7 +190,10 @@ class ResponsesDecoder(AnswerDecoder):
             place = seen[kind] = seen.get(kind, 0) + 1
             same = self._slots.of(kind)  # by their order: the ids differ from those of the stream on some servers
             slot = same[place - 1] if place <= len(same) else self._slots.new(kind)
-            items += self._done(slot, item) if not slot.done else []
+            if slot.done:
+                slot.repeat(item)
+            else:
+                items += self._done(slot, item)
         if status in ("completed", "incomplete"):
             self._status = status
         self._mark_hidden_reasoning(items)

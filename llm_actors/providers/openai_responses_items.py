@@ -140,7 +140,7 @@ class Slot:
             return []  # streamed under another number
         if text.startswith(seen):
             return self.add(channel, text[len(seen) :]) if len(text) > len(seen) else []
-        if self.kind == "function_call":
+        if self.kind in CALLS:
             self.pieces[channel] = [text]  # what is executed is what the server says in the end
         elif len("".join(text.split())) > len("".join(seen.split())):
             msg = f"a piece of the answer of {self._provider} is missing: it ends with a text that is not what came before"
@@ -161,6 +161,11 @@ class Slot:
         for channel, text in _contents(self.kind, item):
             found += self.complete(channel, text)
         return found
+
+    def repeat(self, item: dict[str, Any]) -> None:
+        """The item once more, in the last event: some servers send what has to go back only there."""
+        if self.kind == "reasoning" and not self.item.get("encrypted_content"):
+            self.item["encrypted_content"] = item.get("encrypted_content")
 
     def _announce(self) -> list[Item]:
         """A call's name, once it is known, and what had come before it."""

@@ -143,7 +143,8 @@ def _reasoning(provider: str, slot: Slot) -> list[ReasoningPart]:
     summary, content = texts["summary"], texts["content"]
     own = {
         "id": slot.item_id,
-        "encrypted_content": slot.item.get("encrypted_content"),
+        # What the item began with may be a part of it, and a part is refused.
+        "encrypted_content": slot.item.get("encrypted_content") if slot.done else None,
         "summary": summary if len(summary) > 1 or content else None,  # else it is the text of the part
         "content": content,
     }

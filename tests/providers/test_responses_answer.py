@@ -30,6 +30,7 @@ from .responses_recordings import (
     CITATION,
     CITED,
     COMPACTION,
+    CUSTOM,
     CUSTOM_CALL,
     CUT,
     IMAGE,
@@ -54,6 +55,7 @@ from .responses_recordings import (
     said,
     started,
     stream,
+    thought,
 )
 
 
@@ -272,6 +274,32 @@ def test_the_arguments_that_count_are_those_at_the_end():
     events = called("f", "a", '{"x":', "1}")
     events[-1]["item"]["arguments"] = '{"x":2}'
     assert answer(*events[:2], *events[4:], ended()).calls == [("f", {"x": 2})]
+
+
+def test_encrypted_reasoning_that_is_not_whole_is_not_kept():
+    outcome = answer(
+        *thought("Hm")[:-1],
+        ended(status="incomplete", incomplete_details={"reason": "max_output_tokens"}, usage=None),
+    )
+    assert outcome.result.messages[0].parts == [ReasoningPart("Hm", provider_metadata={"openai": {"id": "rs_1"}})]
+
+
+def test_encrypted_reasoning_that_comes_only_with_the_end_is_kept():
+    bare = {"id": "rs_1", "type": "reasoning", "summary": []}
+    outcome = answer(event("output_item.done", item=bare), *said("Yes", index=1), ended(reasoning(), message("Yes")))
+    own = outcome.result.messages[0].parts[0].provider_metadata["openai"]
+    assert own == {"id": "rs_1", "encrypted_content": "gAAAAABo"}
+
+
+def test_the_input_of_a_custom_tool_that_counts_is_that_at_the_end():
+    begun = {**CUSTOM, "input": "", "status": "in_progress"}
+    outcome = answer(
+        event("output_item.added", item=begun),
+        event("custom_tool_call_input.delta", item_id="ctc_1", delta="selekt"),
+        event("output_item.done", item=CUSTOM),
+        ended(),
+    )
+    assert outcome.calls == [("sql", {"input": "select 1"})]
 
 
 def test_arguments_that_come_as_an_object_or_not_at_all_are_arguments():

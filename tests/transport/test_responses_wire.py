@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import traceback
 
 import pytest
 
@@ -113,6 +114,30 @@ def test_a_conversation_with_tools_and_encrypted_reasoning_goes_round_by_round(s
     assert [item["type"] for item in last["input"][6:]] == ["reasoning", "message", "message"]
 
 
+def test_a_tool_that_the_provider_runs_goes_along_and_what_it_did_goes_back(server):
+    search = {
+        "id": "ws_1",
+        "type": "web_search_call",
+        "status": "completed",
+        "action": {"type": "search", "query": "x"},
+    }
+    said = {"type": "output_text", "text": "Found it.", "annotations": []}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [said]}
+    server.play(reply(200, {"id": "resp_1", "object": "response", "status": "completed", "output": [search, message]}))
+    model = model_of(server)
+    model.server_side_tools = (llm.ServerSideTool,)
+
+    async def main():
+        conversation = model.conversation()
+        first = await conversation.prompt("look", tools=[llm.ServerSideTool({"type": "web_search"})]).text()
+        return first, await conversation.prompt("and?").text()
+
+    assert asyncio.run(main()) == ("Found it.", "echo: and?")
+    asked, again = [request.json() for request in server.requests]
+    assert asked["tools"] == [{"type": "web_search"}]
+    assert again["input"][1] == search
+
+
 def test_a_schema_asks_for_structured_output(server):
     async def main():
         schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
@@ -156,13 +181,10 @@ def test_a_conversation_that_began_on_chat_completions_goes_on_here_and_the_othe
 def test_no_error_shows_the_key(server, answer, caplog):
     server.play(answer)
     caplog.set_level("DEBUG")
-
-    async def main():
-        await model_of(server).prompt("hi").text()
-
-    with pytest.raises(llm.ModelError) as caught:
-        asyncio.run(main())
-    shown = f"{caught.value!s} {caught.value!r} {vars(caught.value)} {caplog.text}"
-    assert "marked" not in shown
-    if isinstance(caught.value, ProviderError):
-        assert "What to do" in str(caught.value)
+    _, ending = call(server, key="sk-marked-1234567")
+    assert server.requests[0].headers["authorization"] == "Bearer sk-marked-1234567"
+    assert isinstance(ending, llm.ModelError)
+    frames = "".join(traceback.TracebackException.from_exception(ending, capture_locals=True).format())
+    assert "marked" not in f"{ending!r} {vars(ending)} {frames} {caplog.text}"
+    if isinstance(ending, ProviderError):
+        assert "What to do" in str(ending)
