@@ -13,6 +13,7 @@ from typing import Any
 Block = dict[str, Any]
 
 _MARKS = 4
+_MARKABLE = frozenset({"text", "image", "document", "tool_use", "tool_result"})
 
 
 def mark_stable_prefix(body: dict[str, Any], ttl: str | None) -> None:
@@ -51,7 +52,7 @@ def _mark_last(content: list[Block], mark: Block) -> bool:
     """Marks the last block that takes a mark; False if none does, or it has one."""
     for place in range(len(content) - 1, -1, -1):
         block = content[place]
-        if block["type"].endswith("thinking"):
+        if block["type"] not in _MARKABLE:
             continue
         if block.get("cache_control"):
             return False

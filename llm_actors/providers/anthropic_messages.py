@@ -15,7 +15,7 @@ import msgspec
 from llm_actors.messages import Message
 
 from .anthropic_blocks_sent import BlockWriter
-from .anthropic_prefix import Prefix
+from .anthropic_prefix import Prefix, binds_thinking
 
 Block = dict[str, Any]
 
@@ -58,10 +58,10 @@ class Conversation(msgspec.Struct, frozen=True):
         return mark.mark()
 
 
-def conversation_of(messages: Iterable[Message], provider: str, tools: Sequence[Any]) -> Conversation:
+def conversation_of(messages: Iterable[Message], provider: str, model: str, tools: Sequence[Any]) -> Conversation:
     """The conversation within the wire's rules. Raises `ModelError` for an attachment that it can't carry.
 
-    `provider`: the name under which `provider_metadata` holds what is ours. `tools`: as the request has them.
+    `provider`: the name under which `provider_metadata` holds what is ours. `model`, `tools`: as the request has them.
     """
     writer = BlockWriter(provider)
     system: list[Block] = []
@@ -85,7 +85,8 @@ def conversation_of(messages: Iterable[Message], provider: str, tools: Sequence[
     if turns and turns[-1].role == "assistant":
         _strip_end(turns[-1].blocks)
     conversation = Conversation(system, turns)
-    _drop_stale_thinking(conversation, tools)
+    if binds_thinking(model):
+        _drop_stale_thinking(conversation, tools)
     return conversation
 
 

@@ -11,12 +11,20 @@ another by now stays behind. Marks of the prompt cache don't count.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+# The models before Claude Fable 5.1: 2 and 3, all of 4, and the first of 5.
+_EARLIER = re.compile(r"claude-(?:[23](?:[-.]|$)|[a-z]+-[34](?:[-.@]|$)|[a-z]+-5(?:$|[-@]20\d{6}))")
 _encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def binds_thinking(model: str) -> bool:
+    """Whether this model looks at what its thinking was made from; one that nobody knows yet does. Other vendors' don't."""
+    return "claude-" in model and not _EARLIER.search(model)
 
 
 class Prefix:

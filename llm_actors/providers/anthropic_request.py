@@ -48,7 +48,7 @@ def body_of(request: ModelRequest, provider: str) -> dict[str, Any]:
     """The body's fields. Raises `ModelError` for an attachment that this wire can't carry."""
     options = {name: value for name, value in request.options.items() if value is not None}
     tools = tools_of(request)
-    conversation = conversation_of(request.messages, provider, tools)
+    conversation = conversation_of(request.messages, provider, request.model, tools)
     body: dict[str, Any] = {"model": request.model, "max_tokens": _max_tokens(request.model, options)}
     if conversation.system:
         block = conversation.system[0]
@@ -83,7 +83,7 @@ def body_of(request: ModelRequest, provider: str) -> dict[str, Any]:
 def prefix_of(request: ModelRequest, provider: str) -> str:
     """The mark of what the thinking of the answer to this request is made from."""
     tools = tools_of(request)
-    return conversation_of(request.messages, provider, tools).prefix(tools)
+    return conversation_of(request.messages, provider, request.model, tools).prefix(tools)
 
 
 def tools_of(request: ModelRequest) -> list[dict[str, Any]]:

@@ -415,6 +415,25 @@ def test_thinking_behind_a_change_stays_behind_and_thinking_before_it_goes_back(
     assert thinks(user("hi"), first, user("another"), second, user("last")) == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("model", "stays"),
+    [
+        ("claude-fable-5-1", True),
+        ("claude-haiku-5-5", True),
+        ("anthropic/claude-opus-6", True),
+        ("claude-opus-5", False),
+        ("claude-sonnet-5@20260701", False),
+        ("claude-opus-4-8", False),
+        ("claude-sonnet-4-5-20250929", False),
+        ("claude-3-7-sonnet-20250219", False),
+        ("kimi-k2-thinking", False),
+    ],
+)
+def test_models_that_do_not_look_at_what_their_thinking_was_made_from_get_all_of_it_back(model, stays):
+    first = answered(user("hi"), model=model)
+    assert thinks(user("another"), first, user("next"), model=model) == [not stays]
+
+
 def test_thinking_made_before_the_mark_was_kept_goes_back():
     assert thinks(user("hi"), assistant(thought(), "so"), user("next")) == [True]
 
@@ -471,6 +490,15 @@ def test_marks_of_users_go_to_a_server_of_any_name():
     part = TextPart("a", {"anthropic": {"cache_control": MARK}})
     body = msgspec.json.decode(Anthropic("127.0.0.1:8080").encode(request_of(user(part)), {}).body)
     assert marked(body) == ["0.0"]
+
+
+def test_a_mark_of_the_user_at_the_end_stands_and_blocks_that_take_none_are_passed_over():
+    own = TextPart("a", {"anthropic": {"cache_control": {"type": "ephemeral", "ttl": "1h"}}})
+    body = body_of(user(own), options={"cache": True})
+    assert body["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    unknown = ReasoningPart("", provider_metadata={"anthropic": {"block": {"type": "hologram"}}})
+    assert marked(body_of(user("hi"), assistant("so", unknown), options={"cache": True})) == ["1.0"]
+    assert marked(body_of(user("hi"), assistant(unknown), options={"cache": True})) == []
 
 
 def test_thinking_is_not_marked():
