@@ -78,17 +78,13 @@ class InputItems:
     # ---- an answer
 
     def _add_assistant(self, message: Message) -> None:
-        answered = {
-            item["call_id"]
-            for item in map(self._raw, message.parts)
-            if item is not None and item.get("call_id") and str(item.get("type")).endswith("_output")
-        }
+        own = _whole([item for item in map(self._raw, message.parts) if item is not None])
         waiting: list[dict[str, Any]] = []  # reasoning, until the item comes that it led to
         for part in message.parts:
             if isinstance(part, ReasoningPart) and self._raw(part) is None:
                 waiting += self._reasoning(part)
                 continue
-            item = self._item(part, answered)
+            item = self._item(part, own)
             if item is None:
                 continue
             self._join(item, waiting)
@@ -99,25 +95,22 @@ class InputItems:
 
     def _join(self, item: dict[str, Any], waiting: list[dict[str, Any]]) -> None:
         """Adds an item behind its reasoning; text behind text of the same kind is one item."""
-        self._thoughts.update(thought["id"] for thought in waiting if "id" in thought)
         self.items += waiting
         last = self.items[-1] if self.items else {}
         if (
-            item.get("role") == "assistant"
-            and last.get("role") == "assistant"
+            item["type"] == last.get("type") == "message"
+            and last["role"] == "assistant"
             and last.get("phase") == item.get("phase")
         ):
             last["content"] += item["content"]
         else:
             self.items.append(item)
 
-    def _item(self, part: Any, answered: set[str]) -> dict[str, Any] | None:
-        """What a part of an answer goes back as; None: not at all."""
+    def _item(self, part: Any, own: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """What a part of an answer goes back as; None: not at all. `own`: the provider's items that may go back."""
         raw = self._raw(part)
         if raw is not None:
-            kind = str(raw.get("type"))
-            is_open = raw.get("call_id") and not kind.endswith("_output") and raw["call_id"] not in answered
-            return None if is_open or kind == "mcp_approval_request" else raw
+            return raw if any(raw is item for item in own) else None
         if isinstance(part, TextPart) and part.text:
             return self._spoken(part)
         if isinstance(part, ToolCallPart) and not part.server_executed:
@@ -140,6 +133,8 @@ class InputItems:
         content = own.get("content")
         if not (secret or content) or name in self._thoughts:
             return []
+        if name:
+            self._thoughts.add(name)
         summary = own.get("summary") or ([part.text] if part.text and not content else [])
         item: dict[str, Any] = {"type": "reasoning"}
         if name:
@@ -217,6 +212,22 @@ class InputItems:
         if kind.startswith("audio/"):
             msg += ": OpenAI takes audio by chat completions"
         raise ModelError(msg)
+
+
+def _whole(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The provider's own items without calls that nobody answered, outputs that nobody asked for, and what waits for an approval."""
+    kept: list[int] = []
+    waiting: dict[str, int] = {}
+    for place, item in enumerate(items):
+        kind, call_id = str(item.get("type")), item.get("call_id")
+        if isinstance(call_id, str) and call_id:
+            if not kind.endswith("_output"):
+                waiting[call_id] = place
+            elif call_id in waiting:
+                kept += [waiting.pop(call_id), place]
+        elif kind != "mcp_approval_request":
+            kept.append(place)
+    return [items[place] for place in sorted(kept)]
 
 
 def _data_uri(attachment: Attachment, kind: str) -> str:

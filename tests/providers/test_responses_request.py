@@ -241,6 +241,18 @@ def test_a_call_of_the_providers_that_nobody_answered_is_left_out():
     ]
 
 
+def test_an_output_that_nobody_asked_for_is_left_out():
+    output = {"type": "shell_call_output", "call_id": "call_sh", "output": []}
+    part = ToolResultPart("shell", "", "call_sh", server_executed=True, provider_metadata={"openai": {"item": output}})
+    assert [item["type"] for item in sent(user("hi"), assistant(part, "so"), user("go"))] == ["message"] * 3
+
+
+def test_what_is_kept_is_not_written_into():
+    item = {"type": "next_years_item", "role": "assistant", "content": []}
+    part = ToolCallPart("x", {}, "a", server_executed=True, provider_metadata={"openai": {"item": item}})
+    assert sent(user("hi"), assistant(part, "so"), user("go"))[1] == item == {**item, "content": []}
+
+
 def test_a_custom_tool_is_answered_as_one():
     items = sent(user("hi"), *answer_of(CUSTOM_CALL), tool_message(ToolResultPart("sql", "1", "call_c")))
     assert items[1:] == [
