@@ -12,8 +12,9 @@ import math
 import re
 from collections.abc import Mapping
 
-from llm_actors.messages import RateLimit as RateLimit
-from llm_actors.messages import RateLimits as RateLimits
+from llm_actors.messages import RateLimit, RateLimits
+
+__all__ = ["RateLimit", "RateLimits", "count", "go_duration", "openai_rate_limits"]
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _PART = r"(\d+(?:\.\d*)?)(h|ms|m|s|us|µs|μs|ns)"

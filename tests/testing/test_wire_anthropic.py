@@ -39,7 +39,7 @@ def request_of(*messages, **more):
 def test_what_anthropic_would_refuse_is_refused_in_its_words(body, words):
     with pytest.raises(Refusal, match=words) as refused:
         decode(body if isinstance(body, bytes) else json.dumps(body).encode())
-    assert refused.value.body["error"]["type"] == "invalid_request_error"
+    assert "invalid_request_error" in str(refused.value.body)
 
 
 def test_a_forced_tool_is_called_and_a_limit_cuts_the_text():
