@@ -309,9 +309,13 @@ class AnthropicDecoder(Decoder):
         parts = [part for block in self._blocks if (part := block.part()) is not None]
         if not parts:
             return []
-        thinking = any(block.is_thinking for block in self._blocks)
-        metadata = {self._provider: {"prefix": prefix_of(self._request, self._provider)}} if thinking else None
-        return [Message("assistant", parts, metadata)]
+        own: dict[str, Any] = {}
+        if any(block.is_thinking for block in self._blocks):
+            own["prefix"] = prefix_of(self._request, self._provider)
+        container = self._envelope.get("container")
+        if isinstance(container, dict) and _word(container.get("id")):
+            own["container"] = container["id"]
+        return [Message("assistant", parts, {self._provider: own} if own else None)]
 
 
 def _index(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from llm_actors.errors import ModelError
-from llm_actors.messages import ModelRequest, ToolSpec
+from llm_actors.messages import Message, ModelRequest, ToolCallPart, ToolSpec
 
 from .anthropic_cache import mark_stable_prefix
 from .anthropic_messages import conversation_of
@@ -61,23 +61,33 @@ def body_of(request: ModelRequest, provider: str) -> dict[str, Any]:
         choice = _tool_choice(options)
         if choice is not None:
             body["tool_choice"] = choice
+    body.update(_settings(request, options))
+    container = _container(request.messages, provider)
+    if container is not None:
+        body.setdefault("container", container)
+    if options.get("cache"):
+        mark_stable_prefix(body, None if options["cache"] is True else options["cache"])
+    return body
+
+
+def _settings(request: ModelRequest, options: dict[str, Any]) -> dict[str, Any]:
+    """The fields that say how to answer."""
+    fields: dict[str, Any] = {}
     output: dict[str, Any] = {"effort": options["effort"]} if "effort" in options else {}
     if request.schema is not None:
         output["format"] = {"type": "json_schema", "schema": supported(request.schema)}
     if output:
-        body["output_config"] = output
+        fields["output_config"] = output
     thinking = _thinking(options.get("thinking"), hide=request.hide_reasoning)
     if thinking is not None:
-        body["thinking"] = thinking
+        fields["thinking"] = thinking
     if "stop" in options:
         stop = options["stop"]
-        body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+        fields["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     if "user_id" in options:
-        body["metadata"] = {"user_id": options["user_id"]}
-    body.update((name, options[name]) for name in _AS_THEY_ARE if name in options)
-    if options.get("cache"):
-        mark_stable_prefix(body, None if options["cache"] is True else options["cache"])
-    return body
+        fields["metadata"] = {"user_id": options["user_id"]}
+    fields.update((name, options[name]) for name in _AS_THEY_ARE if name in options)
+    return fields
 
 
 def prefix_of(request: ModelRequest, provider: str) -> str:
@@ -113,6 +123,23 @@ def _max_tokens(model: str, options: dict[str, Any]) -> int:
     budget = options.get("thinking")
     room = budget + _OTHERS if type(budget) is int else 0  # the budget has to be less than all of it
     return max(default_max_tokens(model), room)
+
+
+def _container(messages: list[Message], provider: str) -> str | None:
+    """Where a code of the provider's waits for the results that this request brings; it is lost without.
+
+    See https://platform.claude.com/docs/en/agents-and-tools/tool-use/programmatic-tool-calling
+    """
+    answer = next((message for message in reversed(messages) if message.role == "assistant"), None)
+    if answer is None or messages[-1].role != "tool":
+        return None
+    for part in answer.parts:
+        block = ((part.provider_metadata or {}).get(provider) or {}).get("block")
+        caller = block.get("caller") if isinstance(block, dict) and isinstance(part, ToolCallPart) else None
+        if isinstance(caller, dict) and str(caller.get("type")).startswith("code_execution"):
+            container = ((answer.provider_metadata or {}).get(provider) or {}).get("container")
+            return container if isinstance(container, str) else None
+    return None
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:

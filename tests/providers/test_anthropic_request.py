@@ -24,7 +24,7 @@ from llm_actors.providers.anthropic_options import AnthropicOptions
 from llm_actors.providers.anthropic_request import default_max_tokens, prefix_of
 from llm_actors.providers.anthropic_schema import supported
 
-from .anthropic_recordings import SSE, STREAM, WEB_SEARCH, ended, started, text
+from .anthropic_recordings import SSE, STREAM, WEB_SEARCH, block, ended, started, text, tool
 from .feeding import decode, message_of
 from .random_histories import FILES, PDF, PNG
 
@@ -358,6 +358,28 @@ def test_a_call_that_the_provider_never_ran_is_left_out_once_something_else_is_a
     assert content(user("hi"), assistant(late, "so"), user("next"))[1] == [{"type": "text", "text": "so"}]
 
 
+def test_results_that_a_code_of_the_provider_waits_for_go_to_its_container():
+    caller = {"type": "code_execution_20260120", "tool_id": "srvtoolu_1"}
+    code = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "code_execution", "input": {"code": "look()"}}
+    stream = (
+        started()
+        + block(0, code)
+        + tool(1, "a", "look", "{}", caller=caller)
+        + ended("tool_use", container={"id": "c1"})
+    )
+    answer = message_of(decode([stream], SSE, provider=PROVIDER))
+    waiting = [user("hi"), answer, tool_message(ToolResultPart("look", "1", "a"))]
+    assert body_of(*waiting)["container"] == "c1"
+    assert body_of(*waiting, options={"container": "c2"})["container"] == "c2"
+    assert content(*waiting)[1][1]["caller"] == caller
+    assert "container" not in body_of(*waiting, user("next"))
+    direct = (
+        started() + tool(0, "a", "look", "{}", caller={"type": "direct"}) + ended("tool_use", container={"id": "c1"})
+    )
+    answer = message_of(decode([direct], SSE, provider=PROVIDER))
+    assert "container" not in body_of(user("hi"), answer, tool_message(ToolResultPart("look", "1", "a")))
+
+
 def test_citations_and_files_of_an_assistant_stay_where_they_are_taken():
     cited = TextPart("so", {"anthropic": {"citations": [{"type": "char_location"}]}})
     sent = content(user(cited), assistant(cited, AttachmentPart(FILES["image"])), user("next"))
@@ -382,8 +404,6 @@ def answered(*messages: Message, **more: Any) -> Message:
     """The answer to a request, with thinking, as the decoder makes it."""
     start = {"type": "thinking", "thinking": "", "signature": ""}
     deltas = [{"type": "thinking_delta", "thinking": "Hm"}, {"type": "signature_delta", "signature": "s"}]
-    from .anthropic_recordings import block
-
     stream = started() + block(0, start, *deltas) + text(1, "So") + ended()
     return message_of(decode([stream], SSE, provider=PROVIDER, request=request_of(*messages, **more)))
 

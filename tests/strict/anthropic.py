@@ -74,8 +74,8 @@ def check_body(body: dict[str, Any]) -> None:
 def _check_server_calls(messages: list[dict[str, Any]], place: int) -> None:
     """A call that the provider was to run has its result, unless it may still come: with the request's answer.
 
-    Platform.claude.com/docs/en/build-with-claude/handling-stop-reasons: of a paused turn, and beside calls of our tools. And the other way
-    round (anthropics/claude-code#95406).
+    See platform.claude.com/docs/en/build-with-claude/handling-stop-reasons: of a paused turn, and beside calls of our tools. And the other
+    way round (anthropics/claude-code#95406).
     """
     called = {
         b["id"] for m in messages[: place + 1] for b in m["content"] if b["type"] in ("server_tool_use", "mcp_tool_use")
@@ -97,7 +97,7 @@ def _check_server_calls(messages: list[dict[str, Any]], place: int) -> None:
 
 
 def _check_marks(body: dict[str, Any]) -> None:
-    """Platform.claude.com/docs/en/build-with-claude/prompt-caching: at most four, and none on thinking or an empty text."""
+    """See platform.claude.com/docs/en/build-with-claude/prompt-caching: at most four, and none on thinking or an empty text."""
     system = body.get("system")
     blocks = [*(body.get("tools") or ()), *(system if isinstance(system, list) else ())]
     for message in body["messages"]:

@@ -37,8 +37,10 @@ def look(n: int) -> int:
     return n + 1
 
 
+@pytest.fixture
 def client(server):
-    return anthropic.Anthropic(api_key=KEY, base_url=server.url, max_retries=0)
+    with anthropic.Anthropic(api_key=KEY, base_url=server.url, max_retries=0) as made:
+        yield made
 
 
 def ours(server):
@@ -69,7 +71,7 @@ def sent(server) -> list[Any]:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_prompt_with_a_system_prompt_and_options(server, stream):
+def test_a_prompt_with_a_system_prompt_and_options(server, client, stream):
     fields: dict[str, Any] = {
         "model": MODEL,
         "max_tokens": 100,
@@ -82,10 +84,10 @@ def test_a_prompt_with_a_system_prompt_and_options(server, stream):
         "service_tier": "auto",
     }
     if stream:
-        with client(server).messages.stream(**fields) as events:
+        with client.messages.stream(**fields) as events:
             theirs = events.get_final_message()
     else:
-        theirs = client(server).messages.create(**fields)
+        theirs = client.messages.create(**fields)
     [request] = sent(server)
 
     async def main():
@@ -114,7 +116,7 @@ def test_a_prompt_with_a_system_prompt_and_options(server, stream):
     assert own["signature"] == thought.signature
 
 
-def test_a_chain_of_tools_with_thinking(server):
+def test_a_chain_of_tools_with_thinking(server, client):
     question = {"role": "user", "content": 'call look {"n": 1} and call look {"n": 5}'}
     fields: dict[str, Any] = {
         "model": MODEL,
@@ -122,7 +124,7 @@ def test_a_chain_of_tools_with_thinking(server):
         "tools": [LOOK],
         "thinking": {"type": "adaptive", "display": "summarized"},
     }
-    with client(server).messages.stream(**fields, messages=[question]) as events:
+    with client.messages.stream(**fields, messages=[question]) as events:
         first = events.get_final_message()
     results = [
         {
@@ -134,7 +136,7 @@ def test_a_chain_of_tools_with_thinking(server):
         if block.type == "tool_use"
     ]
     asked = [question, first.to_param(), {"role": "user", "content": results}]
-    with client(server).messages.stream(**fields, messages=asked) as events:
+    with client.messages.stream(**fields, messages=asked) as events:
         theirs = events.get_final_message()
     requests = sent(server)
 
@@ -150,7 +152,7 @@ def test_a_chain_of_tools_with_thinking(server):
     assert [request.json() for request in mine] == [_plain(same(request.json())) for request in requests]
 
 
-def test_files_cache_marks_and_a_history(server):
+def test_files_cache_marks_and_a_history(server, client):
     png, pdf = b"\x89PNG\r\n\x1a\n", b"%PDF-1.4"
     mark = {"type": "ephemeral", "ttl": "1h"}
     blocks = [
@@ -162,7 +164,7 @@ def test_files_cache_marks_and_a_history(server):
             "cache_control": mark,
         },
     ]
-    client(server).messages.create(
+    client.messages.create(
         model=MODEL,
         max_tokens=100,
         system=[{"type": "text", "text": "Be short.", "cache_control": mark}],
@@ -187,8 +189,8 @@ def test_files_cache_marks_and_a_history(server):
     assert mine.json() == same(request.json())
 
 
-def test_a_schema_is_put_into_the_words_of_the_api_as_their_own_helper_does_it(server):
-    client(server).messages.create(
+def test_a_schema_is_put_into_the_words_of_the_api_as_their_own_helper_does_it(server, client):
+    client.messages.create(
         model=MODEL,
         max_tokens=100,
         messages=[{"role": "user", "content": "how many?"}],
@@ -205,7 +207,7 @@ def test_a_schema_is_put_into_the_words_of_the_api_as_their_own_helper_does_it(s
     assert mine.json() == same(request.json())
 
 
-def test_their_sdk_reads_every_stream_that_the_scripted_wire_writes(server):
+def test_their_sdk_reads_every_stream_that_the_scripted_wire_writes(server, client):
     from llm_actors.testing import Answer, Send, chunk, head
 
     blocks: list[dict[str, Any]] = [
@@ -219,7 +221,7 @@ def test_their_sdk_reads_every_stream_that_the_scripted_wire_writes(server):
     stream = b"".join(chunk(event) for event in wire_anthropic.stream_of(blocks, "tool_use"))
     server.play(Answer([Send(head() + stream + chunk(b""))]))
     question: Any = [{"role": "user", "content": "hi"}]
-    with client(server).messages.stream(model=MODEL, max_tokens=9, messages=question) as events:
+    with client.messages.stream(model=MODEL, max_tokens=9, messages=question) as events:
         message = events.get_final_message()
     assert [block.model_dump(exclude_none=True) for block in message.content] == blocks
 

@@ -83,6 +83,56 @@ def test_a_conversation_with_tools_and_thinking_goes_on(server):
     assert third["messages"][:1] != first["messages"]  # the marks of the cache have moved on
 
 
+def test_a_search_of_the_provider_is_read_kept_and_sent_back(server):
+    search = {"type": "web_search_20260209", "name": "web_search"}
+    blocks = [
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "weather"}},
+        {
+            "type": "web_search_tool_result",
+            "tool_use_id": "srvtoolu_1",
+            "content": [{"url": "u", "encrypted_content": "e"}],
+        },
+        {"type": "text", "text": "It is mild.", "citations": [{"type": "web_search_result_location", "url": "u"}]},
+    ]
+    stream = b"".join(chunk(event) for event in wire_anthropic.stream_of(blocks))
+    server.play(Answer([Send(head() + stream + chunk(b""))]))
+
+    async def main():
+        model = model_of(server)
+        model.server_side_tools = (llm.ServerSideTool,)
+        conversation = model.conversation()
+        tools = [llm.ServerSideTool(search)]
+        first = conversation.prompt("How is the weather?", tools=tools)
+        text = await first.text()
+        assert not await first.tool_calls()
+        return text, await conversation.prompt("And now?", tools=tools).text()
+
+    assert asyncio.run(main()) == ("It is mild.", "echo: And now?")
+    first, second = bodies(server)
+    assert first["tools"] == [search]
+    assert second["messages"][1] == {"role": "assistant", "content": blocks}
+
+
+def test_a_paused_turn_goes_on_when_its_history_is_sent_again(server):
+    blocks = [
+        {"type": "text", "text": "Searching. "},
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "weather"}},
+    ]
+    stream = b"".join(chunk(event) for event in wire_anthropic.stream_of(blocks, "pause_turn"))
+    server.play(Answer([Send(head() + stream + chunk(b""))]))
+
+    async def main():
+        model = model_of(server)
+        response = model.prompt("How is the weather?")
+        await response.text()
+        assert response.stop_reason == "pause"
+        history = [llm.user("How is the weather?"), *await response.messages()]
+        await model.prompt(messages=history).text()
+
+    asyncio.run(main())
+    assert bodies(server)[1]["messages"][1] == {"role": "assistant", "content": blocks}
+
+
 def test_a_schema_and_a_picture(server):
     class Size(llm.Options):
         width: int
