@@ -7,8 +7,8 @@ A block begins with `content_block_start`, grows by deltas, and ends. Anthropic 
 servers that speak its wire may send it whole in the beginning (earendil-works/pi#2593), or leave the beginning out.
 
 What only Anthropic understands rides in `provider_metadata` under the provider's name: `signature` or `data` of thinking, `citations` of a
-text, and `block` for what has no word of ours: all of a block that the provider ran or that is not known, or what a call says beside its
-name and input.
+text, and `block` for what has no word of ours: all of a block that the provider ran or that is not known, what a call says beside its name
+and input, and what thinking without a signature says beside its text.
 """
 
 from typing import Any
@@ -131,7 +131,8 @@ class Block:
         if self.kind == "thinking":
             if not (text or self.signature):
                 return None
-            return ReasoningPart(text, not text, self._metadata(signature=self.signature))
+            unsigned = {} if self.signature else {name: value for name, value in self.raw.items() if name != "thinking"}
+            return ReasoningPart(text, not text, self._metadata(signature=self.signature, block=unsigned))
         if self.kind == "redacted_thinking":
             return ReasoningPart("", redacted=True, provider_metadata=self._metadata(data=self.raw.get("data")))
         if self.is_call:

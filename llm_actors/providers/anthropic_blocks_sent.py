@@ -29,10 +29,15 @@ _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class BlockWriter:
-    """Writes the messages of one request, in order: ids that this wire does not take are made anew, the same for a call and its result."""
+    """Writes the messages of one request, in order: ids that this wire does not take are made anew, the same for a call and its result.
 
-    def __init__(self, provider: str) -> None:
+    `unsigned`: thinking goes back without a signature too. Anthropic refuses it (pydantic/pydantic-ai#7601); Kimi, which signs nothing,
+    refuses a call without the thinking before it (NousResearch/hermes-agent#17455).
+    """
+
+    def __init__(self, provider: str, *, unsigned: bool = False) -> None:
         self._provider = provider
+        self._unsigned = unsigned
         self._ids: dict[str, str] = {}
         self._used: set[str] = set()
         self._made: list[tuple[str, str]] = []  # name and id of calls that came without one, until their result comes
@@ -73,7 +78,7 @@ class BlockWriter:
         raw = raw if isinstance(raw, dict) else {}
         known = isinstance(raw.get("type"), str)
         if isinstance(part, ReasoningPart):
-            return _thinking(part, own) or (dict(raw) if known else None)
+            return self._thinking(part, own, raw if known else {})
         if isinstance(part, ToolCallPart):
             if part.server_executed:
                 return {**raw, "input": part.arguments, **self._mark(part)} if known else None
@@ -82,6 +87,16 @@ class BlockWriter:
         if isinstance(part, ToolResultPart):
             return {**raw, **self._mark(part)} if part.server_executed and known else None
         return None
+
+    def _thinking(self, part: ReasoningPart, own: dict[str, Any], raw: Block) -> Block | None:
+        """Thinking unchanged, or a block nobody knows."""
+        if own.get("signature"):
+            return {"type": "thinking", "thinking": part.text, "signature": own["signature"]}
+        if own.get("data"):
+            return {"type": "redacted_thinking", "data": own["data"]}
+        if raw.get("type") == "thinking":
+            return {**raw, "thinking": part.text} if self._unsigned else None
+        return dict(raw) or None
 
     def _text(self, part: TextPart, *, cited: bool) -> Block:
         own = self._own(part)
@@ -137,15 +152,6 @@ class BlockWriter:
             free = f"{name}_{number}"
         self._used.add(free)
         return free
-
-
-def _thinking(part: ReasoningPart, own: dict[str, Any]) -> Block | None:
-    """Thinking unchanged; never one without its signature, which is refused (pydantic/pydantic-ai#7601)."""
-    if own.get("signature"):
-        return {"type": "thinking", "thinking": part.text, "signature": own["signature"]}
-    if own.get("data"):
-        return {"type": "redacted_thinking", "data": own["data"]}
-    return None
 
 
 def _clean(name: str) -> str:

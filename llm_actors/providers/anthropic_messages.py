@@ -63,7 +63,7 @@ def conversation_of(messages: Iterable[Message], provider: str, model: str, tool
 
     `provider`: the name under which `provider_metadata` holds what is ours. `model`, `tools`: as the request has them.
     """
-    writer = BlockWriter(provider)
+    writer = BlockWriter(provider, unsigned="claude" not in model)
     system: list[Block] = []
     turns: list[Turn] = []
     for message in messages:

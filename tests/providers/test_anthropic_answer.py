@@ -82,7 +82,7 @@ def test_thinking_that_is_not_shown_is_kept_for_its_signature():
 def test_thinking_without_a_signature_is_kept_as_text_alone():
     start = {"type": "thinking", "thinking": ""}
     outcome = decode(started(), block(0, start, {"type": "thinking_delta", "thinking": "Hm"}), ended("max_tokens"))
-    assert parts(outcome) == [ReasoningPart("Hm")]
+    assert parts(outcome) == [ReasoningPart("Hm", provider_metadata={"anthropic": {"block": {"type": "thinking"}}})]
 
 
 def test_calls_come_in_pieces_and_what_else_is_said_of_them_is_kept():

@@ -319,6 +319,16 @@ def test_thinking_of_others_or_without_a_signature_or_at_an_end_stays_behind():
     ]
 
 
+def test_thinking_that_a_server_does_not_sign_goes_back_to_it_and_never_to_claude():
+    start = {"type": "thinking", "thinking": "", "signature": ""}
+    delta = {"type": "thinking_delta", "thinking": "Hm"}
+    stream = started() + block(0, start, delta) + tool(1, "a", "look", "{}") + ended("tool_use")
+    answer = message_of(decode([stream], SSE, provider=PROVIDER))
+    talk = [user("hi"), answer, tool_message(ToolResultPart("look", "1", "a"))]
+    assert content(*talk, model="kimi-k2.7")[1][0] == {"type": "thinking", "thinking": "Hm", "signature": ""}
+    assert [sent["type"] for sent in content(*talk)[1]] == ["tool_use"]
+
+
 def test_what_another_name_kept_does_not_go_back():
     body = Anthropic("kimi").encode(request_of(user("hi"), assistant(thought(), "so"), user("next")), {}).body
     assert b"thinking" not in body
