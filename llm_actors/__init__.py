@@ -5,6 +5,7 @@
     chat        conversation, turn, history, response, tools, models
     providers   one file per wire protocol, no I/O    transport   the pump that moves their bytes
     catalogue   which models exist, keys, aliases     actor_system   configuration; loop_engine: what one loop has
+    model_listing   a provider's own list of its models
     shutdown, signals   the end of a system           system_tree, counters   what goes on in it, what did
     command     the command line                      testing     scripted servers for your tests       extras   one file per pip extra
 
@@ -16,6 +17,7 @@ import typing
 
 from .actor_system import ActorSystem, default_system
 from .catalogue.keys import get_key, load_keys
+from .catalogue.provider_info import ProviderInfo, get_providers, keep_models
 from .catalogue.registry import (
     ModelWithAliases,
     get_async_model,
@@ -128,6 +130,8 @@ from .messages import (
     tool_message,
     user,
 )
+from .model_listing import list_models
+from .providers.model_list import ListedModel
 from .providers.protocol import Limits, Timeouts
 from .runtime import Actor, Down, Monitor
 from .runtime.later import later as _later
@@ -219,6 +223,7 @@ __all__ = [
     "KeyModel",
     "LLMError",
     "Limits",
+    "ListedModel",
     "LoopClosedError",
     "LoopView",
     "MailboxFullError",
@@ -241,6 +246,7 @@ __all__ = [
     "Prompt",
     "ProtocolError",
     "ProviderError",
+    "ProviderInfo",
     "QuotaExhaustedError",
     "RateLimitError",
     "ReasoningPart",
@@ -296,6 +302,9 @@ __all__ = [
     "get_model_aliases",
     "get_models",
     "get_models_with_aliases",
+    "get_providers",
+    "keep_models",
+    "list_models",
     "load_keys",
     "register_model",
     "register_prefix",

@@ -84,7 +84,10 @@ class ModelTimeoutError(ConnectionFailedError, TimeoutError):
 
 
 class ProviderError(ModelError):
-    """The provider answered with an error. The text is the provider's, and what to do."""
+    """The provider answered with an error. The text is the provider's, and what to do.
+
+    `rate_limits`: what its headers said of this key's limits (`llm_actors.messages.RateLimits`), or None.
+    """
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class ProviderError(ModelError):
         request_id: str | None = None,
         retry_after: float | None = None,
         body: Any = None,
+        rate_limits: Any = None,
     ) -> None:
         super().__init__(message)
         self.provider = provider
@@ -104,6 +108,7 @@ class ProviderError(ModelError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.body = body
+        self.rate_limits = rate_limits
 
 
 class AuthenticationError(ProviderError):

@@ -57,9 +57,26 @@ def _fault_of_parts(parts: SplitResult) -> str | None:
         return "holds a user name or password: give the key as key=, or in headers="
     if parts.query or parts.fragment:
         return "holds a query or fragment: give them as query="
-    if parts.path.rstrip("/").endswith("/chat/completions"):
-        return "goes too far: leave /chat/completions out"
+    for ending in ("/chat/completions", "/responses", "/api/chat"):
+        if parts.path.rstrip("/").endswith(ending):
+            return f"goes too far: leave {ending} out"
     return None
+
+
+def ollama_address(host: str, what: str = "OLLAMA_HOST") -> str:
+    """The base URL that OLLAMA_HOST stands for, by the rules of the ollama package (`_parse_host`). Raises `ValueError`.
+
+    Any part may be missing: `:11434`, `box`, `https://box/path`. The variable is also the server's own, where 0.0.0.0 is what it
+    listens on: the way there is 127.0.0.1.
+    """
+    host = host.strip() or "127.0.0.1"
+    scheme, found, rest = host.rpartition("://")
+    scheme = scheme if found else "http"
+    place, slash, path = rest.partition("/")
+    name, _, port = place.rpartition(":") if not place.endswith("]") and ":" in place else (place, "", "")
+    name = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1"}.get(name, name)  # noqa: S104 - read, not listened on
+    port = port or {"http": "80", "https": "443"}.get(scheme if found else "", "11434")
+    return check_address(f"{scheme}://{name}:{port}{slash}{path}", what)
 
 
 def check_headers(headers: Mapping[Any, Any] | None) -> dict[str, str]:

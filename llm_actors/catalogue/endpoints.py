@@ -14,16 +14,48 @@ from urllib.parse import urlsplit
 from llm_actors.chat.wire_model import wire_pair
 from llm_actors.messages import Secret
 from llm_actors.providers.openai_chat import OpenAIChat
-from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, ChatDialect
+from llm_actors.providers.openai_dialect import EMBEDDED, LLAMA_CPP, OPENAI, ChatDialect
 from llm_actors.providers.protocol import Endpoint, Limits, Provider, Server, Timeouts
 
 from .address import PICTURES, check_address, check_client, check_headers, check_limits, check_texts, timeouts_of
 from .model_with_aliases import ModelWithAliases, pair_of
 
-WIRES: Mapping[str, Callable[[str, Any], Provider]] = {"openai-chat": OpenAIChat}
+
+def _anthropic(name: str, _: Any) -> Provider:
+    # Imported by who speaks it, as the others below: a codec takes milliseconds, at each start of each program.
+    from llm_actors.providers.anthropic import Anthropic  # noqa: PLC0415
+
+    return Anthropic(name)
+
+
+def _gemini(name: str, _: Any) -> Provider:
+    from llm_actors.providers.gemini import Gemini  # noqa: PLC0415
+
+    return Gemini(name)
+
+
+def _responses(name: str, dialect: Any) -> Provider:
+    from llm_actors.providers.openai_responses import OpenAIResponses  # noqa: PLC0415
+
+    return OpenAIResponses(name, dialect)
+
+
+def _ollama(name: str, dialect: Any) -> Provider:
+    from llm_actors.providers.ollama import Ollama  # noqa: PLC0415
+
+    return Ollama(name, dialect)
+
+
+WIRES: Mapping[str, Callable[[str, Any], Provider]] = {
+    "openai-chat": OpenAIChat,
+    "openai-responses": _responses,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+    "ollama": _ollama,
+}
 """Wire protocols by name: a provider's name and a dialect (or None) -> its codec."""
 
-DIALECTS: Mapping[str, ChatDialect] = {"openai": ChatDialect(), "embedded": EMBEDDED, "llama.cpp": LLAMA_CPP}
+DIALECTS: Mapping[str, ChatDialect] = {"openai": OPENAI, "embedded": EMBEDDED, "llama.cpp": LLAMA_CPP}
 """Deviations of families of servers, by name."""
 
 
@@ -74,12 +106,13 @@ def endpoint(
 ) -> ModelWithAliases:
     """A model of a server of one's own; `.model` and `.async_model` work at once, and `register_model()` takes the pair. Any thread.
 
-    `base_url` is what comes before `/chat/completions`, like `http://127.0.0.1:8000/v1`. `key`: the key, or a name in keys.json;
-    `needs_key`, `key_env_var`: where to look for one otherwise. `timeout`: `Timeouts`, or seconds for one whole model call.
-    `wire_id`: the model's name on the wire, if it is not `model_id`. `headers`, `query`, `extra_body` (None takes a field out) go with each
-    request; `organization` is OpenAI's header. `client`: an httpx AsyncClient of yours, for a proxy, a CA or `verify`; it is never
-    closed. `limits`: how much may arrive, where that is not what the system says. `context_size`: tokens that it reads and writes in one
-    call, for `compaction=`. `dialect`: how the server deviates. `server`: one that is started at first use, in place of `base_url`.
+    `base_url` is what comes before the wire's own path (`/chat/completions`, `/responses`, `/v1/messages`, `/models/ID:generateContent`,
+    `/api/chat`), like `http://127.0.0.1:8000/v1`. `key`: the key, or a name in keys.json; `needs_key`, `key_env_var`: where to look for one
+    otherwise. `timeout`: `Timeouts`, or seconds for one whole model call. `wire_id`: the model's name on the wire, if it is not `model_id`.
+    `headers`, `query`, `extra_body` (None takes a field out) go with each request; `organization` is OpenAI's header. `client`: an httpx
+    AsyncClient of yours, for a proxy, a CA or `verify`; it is never closed. `limits`: how much may arrive, where that is not what the
+    system says. `context_size`: tokens that it reads and writes in one call, for `compaction=`. `dialect`: how the server deviates.
+    `server`: one that is started at first use, in place of `base_url`.
 
     Raises `ValueError` for a base URL that can't be one, an unknown wire or dialect (with the list), `TypeError` for values of other types;
     neither shows a key or a header's value. Nothing is connected yet.

@@ -60,6 +60,12 @@ def _find(given: str | None, alias: str | None, env_var: str | None) -> Secret |
     return Secret(value) if value else None
 
 
+def key_exists(alias: str, env_var: str) -> bool:
+    """Whether there is a key under this name in keys.json, or in this variable; a keys.json that isn't valid has none here. Any thread."""
+    stored = _FILE.look()[0] or {}
+    return bool(stored.get(alias) or os.environ.get(env_var))
+
+
 class Keys:
     """The KeySource that the system hands to chat. Stateless; any thread."""
 

@@ -1,7 +1,7 @@
 """Which models exist: `get_model`, `register_model` and their kin.
 
 above it   the package's public names, command, actor_system
-below it   aliases.py, shelf.py, plugins.py, presets.py, demo.py
+below it   aliases.py, shelf.py, plugins.py, built_in.py
 
 A name is looked for in this order: the user's aliases.json; what this program registered; what is built in (presets, `demo`); what
 entry points register. The last are loaded once, at the first name that is not known before them, or for a list; they add models and never
@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 from llm_actors.chat.model import AsyncModel, Model
 from llm_actors.errors import NoDefaultModelError, UnknownModelError
 
-from . import demo, plugins, presets
+from . import plugins
 from .aliases import configured_default, fault, remove_alias, set_default_model, user_aliases, write_alias
+from .built_in import BuiltIn
 from .keys import OTHER_WAYS
 from .model_with_aliases import ModelWithAliases, Registrable, handed_out
 from .plugins import Plugins
@@ -54,9 +55,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._program = Shelf()
-        self._built_in = Shelf()
-        presets.fill(self._built_in)
-        demo.fill(self._built_in)
+        self._built_in = BuiltIn()
         self._loaded: dict[str, Plugins] = {}
 
     # ---- registering ------------------------------------------------------------------------------------------------------------
@@ -195,7 +194,7 @@ class Catalogue:
 
     def _registrations(self) -> list[Registration]:
         """All that can be looked up, those of the program last; one that is replaced is left out."""
-        shelves = (self._built_in, self._plugins().shelf, self._program)
+        shelves: tuple[Shelf | BuiltIn, ...] = (self._built_in, self._plugins().shelf, self._program)
         taken_by = {0: (self._program,), 1: (self._program, self._built_in), 2: ()}
         return [
             registration

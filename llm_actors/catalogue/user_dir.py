@@ -28,7 +28,7 @@ def user_dir() -> Path:
     `$LLM_USER_PATH`, else the platform's folder for the peer's application data (as click's `get_app_dir("io.datasette.llm")` has it).
     Raises `OSError` when it can't be made.
     """
-    path = _path(_folder())
+    path = _path(user_folder())
     path.mkdir(exist_ok=True, parents=True)
     return path
 
@@ -39,7 +39,8 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _folder() -> str:
+def user_folder() -> str:
+    """Where it is, or would be."""
     own = os.environ.get("LLM_USER_PATH")
     if own:
         return own
@@ -91,7 +92,7 @@ class UserFile(Generic[T]):
 
     def path(self) -> str:
         """Where it is, or would be."""
-        return os.path.join(_folder(), self.name)  # noqa: PTH118 - as above
+        return os.path.join(user_folder(), self.name)  # noqa: PTH118 - as above
 
     def exists(self) -> bool:
         """Whether it is there."""
@@ -101,14 +102,15 @@ class UserFile(Generic[T]):
         """Replaces the file in one move: a reader sees the old text or the new, never a part. Two writers at once: the last one wins."""
         import tempfile  # noqa: PLC0415 - 4 ms, with what it can unpack: for who writes
 
-        folder = user_dir()
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{self.name}-", dir=folder)
+        path = user_dir() / self.name
+        path.parent.mkdir(exist_ok=True)  # `name` may be in a folder of its own
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            _path(temporary).replace(folder / self.name)
+            _path(temporary).replace(path)
         except BaseException:
             _path(temporary).unlink(missing_ok=True)
             raise

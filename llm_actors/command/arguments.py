@@ -25,7 +25,7 @@ def parser() -> Parser:
     """The words and flags of a prompt and a chat."""
     it = Parser(
         prog="llm-actors",
-        usage="llm-actors [flags] [prompt ...]\n       llm-actors models [list | install | default]",
+        usage="llm-actors [flags] [prompt ...]\n       llm-actors models [list | install | default | --refresh PROVIDER]",
         description="Asks a language model. Without a prompt, on a terminal, a chat begins.",
         epilog=_EPILOG,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=32),

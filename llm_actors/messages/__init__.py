@@ -33,6 +33,8 @@ from .parts import user as user
 from .prompt import Options as Options
 from .prompt import Prompt as Prompt
 from .request import ModelRequest as ModelRequest
+from .request import RateLimit as RateLimit
+from .request import RateLimits as RateLimits
 from .request import RoundResult as RoundResult
 from .request import StopReason as StopReason
 from .request import ToolSpec as ToolSpec

@@ -34,6 +34,27 @@ class ToolSpec(msgspec.Struct, frozen=True):
     input_schema: dict[str, Any]
 
 
+class RateLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a provider said of one of its limits: how much a window holds, how much is left, in how many seconds it is full again."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: float | None = None
+
+
+class RateLimits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A provider's limits for this key, as the headers of one answer tell them; None: not told.
+
+    `tokens` is a limit on input and output together; some providers have one for each in its place, or beside it. `reset` counts from
+    the moment of the answer.
+    """
+
+    requests: RateLimit | None = None
+    tokens: RateLimit | None = None
+    input_tokens: RateLimit | None = None
+    output_tokens: RateLimit | None = None
+
+
 class ModelRequest(msgspec.Struct, frozen=True):
     """Everything a provider needs to write one request, all of it values.
 
@@ -58,7 +79,7 @@ class RoundResult(msgspec.Struct, frozen=True):
 
     `tool_calls` are those to execute. `messages` is the model's output, assembled by the decoder from what it emitted; None
     lets the turn assemble it from the events. `raw` keeps what only this provider understands of the answer's envelope.
-    `cut_calls` names calls whose arguments were cut by the length limit: they're never executed.
+    `cut_calls` names calls whose arguments were cut by the length limit: they're never executed. `rate_limits`: for the governor.
     """
 
     tool_calls: list[ToolCall] = []
@@ -70,6 +91,7 @@ class RoundResult(msgspec.Struct, frozen=True):
     resolved_model: str | None = None
     raw: dict[str, Any] | None = None
     cut_calls: list[ToolCall] = []
+    rate_limits: RateLimits | None = None
 
 
 def _sum(left: int | None, right: int | None) -> int | None:

@@ -31,6 +31,7 @@ from .openai_chat_reasoning import Reasoning
 from .openai_errors import blank_keys, error_of_event
 from .openai_usage import usage_of
 from .protocol import Decoder
+from .rate_limits import openai_rate_limits
 from .sse import Event, SSEDecoder
 
 _STOP_REASONS: dict[str, StopReason] = {
@@ -304,6 +305,7 @@ class ChatDecoder(Decoder):
             resolved_model=model if isinstance(model, str) else None,
             raw=self._envelope or None,
             cut_calls=cut_calls,
+            rate_limits=openai_rate_limits(self._headers),
         )
 
     def _messages(self) -> list[Message]:

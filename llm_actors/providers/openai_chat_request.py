@@ -1,7 +1,7 @@
 """Writes the body of a chat completion.
 
     above it   openai_chat.py
-    below it   openai_dialect.py, messages
+    below it   openai_dialect.py, call_ids.py, messages
 
 Plain values in, plain values out; the order of the fields is fixed, so that equal requests are equal bytes.
 """
@@ -26,6 +26,7 @@ from llm_actors.messages import (
     ToolSpec,
 )
 
+from .call_ids import id_of_length, short_id
 from .openai_dialect import ChatDialect
 from .schema_bounds import bounded
 
@@ -70,7 +71,8 @@ def body_of(request: ModelRequest, provider: str, dialect: ChatDialect) -> dict[
         body["response_format"] = {"type": "json_object"}
     if "max_tokens" in options:
         body[_token_limit(request.model, dialect)] = options.pop("max_tokens")
-    body.update(sorted((name, value) for name, value in options.items() if value is not None))
+    renamed = dialect.renamed
+    body.update(sorted((renamed.get(name, name), value) for name, value in options.items() if value is not None))
     if forced:
         _force_call(body, dialect)
     if request.hide_reasoning:
@@ -158,6 +160,8 @@ class _Messages:
             else:
                 last["content"] = [*_blocks(before), *_blocks(content)]
             return
+        if self._dialect.after_results and last is not None and last["role"] == "tool":
+            self.messages.append({"role": "assistant", "content": self._dialect.after_results})
         self.messages.append({"role": role, "content": content})
 
     def _add_assistant(self, message: Message) -> None:
@@ -195,7 +199,7 @@ class _Messages:
             self._made_ids.append((part.name, call_id))
         arguments = _ENCODER.encode(part.arguments).decode()
         call: dict[str, Any] = {
-            "id": call_id,
+            "id": self._id(call_id),
             "type": "function",
             "function": {"name": part.name, "arguments": arguments},
         }
@@ -210,7 +214,13 @@ class _Messages:
             found = next((made for made in self._made_ids if made[0] == part.name), (part.name, f"call_{part.name}"))
             self._made_ids = [made for made in self._made_ids if made != found]
             call_id = found[1]
-        return {"role": "tool", "tool_call_id": call_id, "content": part.output}
+        return {"role": "tool", "tool_call_id": self._id(call_id), "content": part.output}
+
+    def _id(self, call_id: str) -> str:
+        if self._dialect.call_id_length is not None:
+            return id_of_length(call_id, self._dialect.call_id_length)
+        longest = self._dialect.longest_call_id
+        return call_id if longest is None else short_id(call_id, longest)
 
     def _content(self, parts: Iterable[Any]) -> str | list[dict[str, Any]]:
         """Text alone as a string; with attachments a list of blocks, in order, none of them empty."""

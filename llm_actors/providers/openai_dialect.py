@@ -24,7 +24,10 @@ class ChatDialect(msgspec.Struct, frozen=True, kw_only=True):
     showing its thinking. `parallel_tool_calls`: sent with tools unless None. `strict_schema`: ask for strict structured output.
     `merge_users`: join consecutive user messages. `null_content`: an assistant message of tool calls alone has the content null,
     else "". `done_is_proof`: `[DONE]` ends an answer of a server that never gives a finish_reason. `key_header`: None for a bearer
-    token.
+    token. `longest_call_id`: ids of tool calls that are longer, as other providers', are shortened; None where a server may read its own
+    ids (LiteLLM keeps signatures in them). `call_id_length`: ids are of exactly so many letters and digits, others are replaced.
+    `after_results`: what the assistant is made to say between a tool's results and a user's message, where a server takes none there.
+    `renamed`: options that have another name on the wire.
 
     `force_tool_prefill`: for models too small to decide. With tools offered, the answer is forced into a tool call that begins with
     this text, and ends with `force_tool_stop`, or with as many calls as the model likes; once the last word is a tool's result no tools
@@ -49,7 +52,14 @@ class ChatDialect(msgspec.Struct, frozen=True, kw_only=True):
     done_is_proof: bool = False
     fetches_urls: bool = True
     key_header: str | None = None
+    call_id_length: int | None = None
+    after_results: str | None = None
+    renamed: dict[str, str] = {}
+    longest_call_id: int | None = None
 
+
+OPENAI = ChatDialect(longest_call_id=40)
+"""OpenAI itself. An id of more than 40 characters was answered with "string too long" (vercel/ai#8132, BerriAI/litellm#17343)."""
 
 LLAMA_CPP = ChatDialect(always_stream=True, null_content=False, fetches_urls=False)
 """llama.cpp's server, with a model that decides for itself whether to call a tool."""

@@ -1,6 +1,6 @@
 """Errors of OpenAI's API and of the servers that follow it, as the typed tree of `llm_actors.errors`.
 
-    above it   openai_chat.py (an answer of status 400 or more), openai_chat_answer.py (an error inside an answer of status 200)
+    above it   openai_chat.py, openai_responses.py (an answer of status 400 or more), their decoders (an error inside one of status 200)
     below it   errors
 
 The body is `{"error": {"message", "type", "param", "code"}}` at OpenAI; others send `{"error": "text"}`, `{"message": ...}`,
@@ -26,6 +26,7 @@ from llm_actors.errors import (
     ServerError,
 )
 
+from .rate_limits import go_duration, openai_rate_limits
 from .retry_after import retry_after
 
 _CLASSES: dict[type[ProviderError], tuple[str, ...]] = {
@@ -67,14 +68,40 @@ _CLASSES: dict[type[ProviderError], tuple[str, ...]] = {
         "content_policy_violation",
         "moderation_blocked",
         "responsible_ai_policy_violation",
+        # of a response that failed (openai 3.57.0, types/responses/response_error.py)
+        "invalid_prompt",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "image_content_policy_violation",
     ),
-    ServerError: ("server_error", "internal_error", "internal_server_error", "api_error", "timeout_error"),
+    ServerError: (
+        "server_error",
+        "internal_error",
+        "internal_server_error",
+        "api_error",
+        "timeout_error",
+        "vector_store_timeout",
+    ),
     InvalidRequestError: (
         "invalid_request_error",
         "model_not_found",
         "not_found_error",
         "badrequesterror",
         "unsupported_parameter",
+        "data_residency_mismatch",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "invalid_image_mode",
+        "image_file_too_large",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
     ),
 }
 _BY_CODE: dict[str, type[ProviderError]] = {code: kind for kind, codes in _CLASSES.items() for code in codes}
@@ -109,6 +136,8 @@ _KEY = re.compile(
 )
 _TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
 _MAX_TEXT = 1000
+# "Rate limit reached for ... Please try again in 1.898s.": all there is to go by where the error is an event in a stream.
+_AGAIN_IN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)", re.ASCII)
 
 
 def blank_keys(text: str) -> str:
@@ -168,6 +197,9 @@ def _error(provider: str, status: int | None, headers: Mapping[str, str], fields
     code = fields.code or fields.kind
     said = " ".join([str(word) for word in (status, f"({code})" if code else None) if word])
     wait = retry_after(headers)
+    if wait is None and kind is RateLimitError:
+        said_wait = _AGAIN_IN.search(fields.message)
+        wait = go_duration(said_wait[1]) if said_wait else None
     hint = f"wait {wait:g} s, then try again" if kind is RateLimitError and wait is not None else _HINTS[kind]
     return kind(
         f"{provider} answered {said or 'with an error'}: {fields.message.rstrip('. ')}. What to do: {hint}.",
@@ -177,6 +209,7 @@ def _error(provider: str, status: int | None, headers: Mapping[str, str], fields
         request_id=headers.get("x-request-id"),
         retry_after=wait,
         body=body,
+        rate_limits=openai_rate_limits(headers),
     )
 
 

@@ -1,15 +1,12 @@
-r"""Server-sent events: bytes in, cut anywhere, events out.
+"""Server-sent events: bytes in, cut anywhere, events out.
 
     above it   the decoder of each wire that streams by SSE (chat completions, Responses, Anthropic, Gemini)
-    below it   nothing
+    below it   lines.py (bytes -> lines)
 
-The rules are WHATWG's (HTML standard, 9.2.6) and what servers really send: see the names of the tests. Lines end at `\n`, `\r\n`,
-`\r` only: `str.splitlines` and httpx's `aiter_lines` also split at U+2028 and friends, which JSON may hold unescaped. Bytes are
-split, not text, so that a code point cut in two needs no care.
+The rules are WHATWG's (HTML standard, 9.2.6) and what servers really send: see the names of the tests.
 
 A read of nothing but events of one line `data: {...}` each, which nearly every read is, is split in one go by `bytes.split`: two
-counts prove that there is nothing else in it. All others go line by line. What is kept over a cut is the unfinished line, so a
-large event costs one copy, not one a read.
+counts prove that there is nothing else in it. All others go line by line.
 """
 
 from itertools import repeat
@@ -17,10 +14,11 @@ from typing import TypeAlias
 
 from llm_actors.errors import ProtocolError
 
+from .lines import ByteLines, too_large
+
 Event: TypeAlias = tuple[str | None, bytes]
 """The event's name, None when it has none, and its data: the `data:` lines joined by newlines, never blank."""
 
-_BOM = b"\xef\xbb\xbf"
 _SEPARATOR = b"\n\n"
 _FIELD = len(b"data: ")
 _PLAIN = b"data: {"
@@ -34,14 +32,11 @@ class SSEDecoder:
     `max_event`: the most bytes that one line, or the data of one event, may have.
     """
 
-    __slots__ = ("_after_cr", "_data", "_failure", "_head", "_max_event", "_name", "_rest", "_size", "_started")
+    __slots__ = ("_data", "_failure", "_lines", "_max_event", "_name", "_size")
 
     def __init__(self, max_event: int = 16 * 2**20) -> None:
         self._max_event = max_event
-        self._started = False
-        self._head = b""  # the first bytes, while they may be a byte order mark
-        self._after_cr = False  # a \n that comes next belongs to the \r before it
-        self._rest = bytearray()  # the unfinished line
+        self._lines = ByteLines(max_event)
         self._data: list[bytes] = []  # the event's data lines so far
         self._size = 0
         self._name: str | None = None
@@ -51,13 +46,10 @@ class SSEDecoder:
         """The events that these bytes complete. Raises `ProtocolError` for one that is too large, after those before it were given."""
         if self._failure is not None:
             raise self._failure
-        if self._after_cr or b"\r" in data:
-            data = self._with_plain_line_ends(data)
-        if not self._started:
-            data = self._without_bom(data)
         events: list[Event] = []
         try:
-            self._split(data, events)
+            self._split(self._lines.whole(data), events)
+            self._lines.check()
         except ProtocolError as error:
             self._failure = error
             if not events:
@@ -69,37 +61,11 @@ class SSEDecoder:
         if self._failure is not None:
             raise self._failure
         events: list[Event] = []
-        self._line(self._head + bytes(self._rest), events)
+        self._line(self._lines.end(), events)
         self._dispatch(events)
-        self._head = b""
-        self._rest.clear()
         return events
 
-    def _with_plain_line_ends(self, data: bytes) -> bytes:
-        if not data:
-            return data
-        if self._after_cr and data.startswith(b"\n"):
-            data = data[1:]
-        self._after_cr = data.endswith(b"\r")
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-    def _without_bom(self, data: bytes) -> bytes:
-        head = self._head + data
-        if len(head) < len(_BOM) and _BOM.startswith(head):
-            self._head = head
-            return b""
-        self._started = True
-        self._head = b""
-        return head.removeprefix(_BOM)
-
     def _split(self, data: bytes, events: list[Event]) -> None:
-        if self._rest:
-            self._rest += data
-            if b"\n" not in data:
-                self._check(len(self._rest))
-                return
-            data = bytes(self._rest)
-            self._rest.clear()
         end = data.rfind(_SEPARATOR)
         # A read below the limit can't hold an event above it.
         if (
@@ -114,11 +80,8 @@ class SSEDecoder:
             if data.count(b"\n", 0, end) == 2 * between and data.count(_NEXT_PLAIN, 0, end) == between:
                 events.extend(zip(repeat(None), payloads))
                 data = data[end + len(_SEPARATOR) :]
-        *lines, rest = data.split(b"\n")
-        for line in lines:
+        for line in data.split(b"\n")[:-1]:
             self._line(line, events)
-        self._rest += rest
-        self._check(len(rest))
 
     def _line(self, line: bytes, events: list[Event]) -> None:
         if not line:
@@ -145,5 +108,4 @@ class SSEDecoder:
 
     def _check(self, size: int) -> None:
         if size > self._max_event:
-            msg = f"an event of the stream is larger than the limit of {self._max_event} bytes"
-            raise ProtocolError(msg, frame=bytes(self._rest[:256] or b"\n".join(self._data)[:256]))
+            raise too_large(self._max_event, b"\n".join(self._data)[:256])

@@ -8,6 +8,7 @@ cassette.py         Cassette: real traffic recorded and replayed (imports httpx:
 server.py           ScriptedServer: an HTTP server in a process of its own that does what a script says
 script.py           what the scripts of both servers are made of: answers, steps, recorded requests
 wire_openai.py      what both say without a script: OpenAI chat completions by rule
+                     wire_responses.py, wire_anthropic.py, wire_gemini.py, wire_ollama.py: the same in the words of each
 plugin.py           fixtures for pytest
 
 Behind them: virtual_loop.py, virtual_clock.py, step_threads.py, stuck.py (simulation); player.py, serving.py (servers); tape.py (cassette).

@@ -7,13 +7,19 @@ Player    one request's answer, step by step; how bytes go out and a connection 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
+from types import ModuleType
 from typing import Protocol
 
 import msgspec
 
-from . import wire_openai
+from . import wire_anthropic, wire_gemini, wire_ollama, wire_openai, wire_responses
 from .script import Answer, Close, Gate, Recorded, Reset, Send, Setting, Speak, Stall, Step, Trickle, Wait, chunk, head
+
+_WIRES = {"/chat/completions": wire_openai, "/responses": wire_responses, "/api/chat": wire_ollama}
+"""Who answers without a script, by the end of the path."""
+_GEMINI = re.compile(r"/v1beta/models(?:$|\?)|/models/[^?]*:(?:stream)?[gG]enerateContent")
 
 
 class Wire(Protocol):
@@ -122,15 +128,23 @@ class Player:
         self._stage.answers_made += 1
         number = self._stage.answers_made
         headers = {"x-request-id": f"req_{number}"}
+        if "anthropic-version" in self._request.headers:
+            await self._speak_anthropic(pace, number)
+            return
+        if _GEMINI.search(self._request.path):
+            await self._speak_gemini(pace, number)
+            return
         try:
-            body = self._listen()
-            if body is None:
+            heard = self._listen()
+            if heard is None:
                 await self._json(200, wire_openai.model_list(), headers)
-            elif not body.get("stream"):
-                await self._json(200, wire_openai.whole(body, number), headers)
+                return
+            wire, body = heard
+            if not body.get("stream", wire.STREAMS):
+                await self._json(200, wire.whole(body, number), headers)
             else:
-                chunks = wire_openai.streamed(body, number)
-                await self._write(head(headers=headers))
+                chunks = wire.streamed(body, number)
+                await self._write(head(content_type=wire.CONTENT_TYPE, headers=headers))
                 for data in chunks:
                     if pace:
                         await asyncio.sleep(pace)
@@ -139,7 +153,47 @@ class Player:
         except wire_openai.Refusal as refusal:
             await self._json(refusal.status, msgspec.json.encode(refusal.body), headers)
 
-    def _listen(self) -> dict[str, object] | None:
+    async def _speak_anthropic(self, pace: float, number: int) -> None:
+        headers = {"request-id": f"req_{number}"}
+        try:
+            body = wire_anthropic.listen(self._request, self._stage.setting.key)
+            if body is None:
+                await self._json(200, wire_anthropic.model_list(), headers)
+            elif not body.get("stream"):
+                await self._json(200, wire_anthropic.whole(body, number), headers)
+            else:
+                await self._write(head(headers=headers))
+                for data in wire_anthropic.streamed(body, number):
+                    if pace:
+                        await asyncio.sleep(pace)
+                    await self._write(chunk(data))
+                await self._write(chunk(b""))
+        except wire_anthropic.Refusal as refusal:
+            await self._json(refusal.status, msgspec.json.encode(refusal.body), headers)
+
+    async def _speak_gemini(self, pace: float, number: int) -> None:
+        request, key = self._request, self._stage.setting.key
+        path, _, query = request.path.partition("?")
+        try:
+            wire_gemini.check_key(key, request.headers.get("x-goog-api-key", ""))
+            if request.method == "GET":
+                await self._json(200, wire_gemini.model_list(), {})
+                return
+            body = wire_gemini.decode(request.body)
+            model = path.rpartition("/")[2].partition(":")[0]
+            if "streamGenerateContent" not in path or "alt=sse" not in query:
+                await self._json(200, wire_gemini.whole(body, model, number), {})
+                return
+            await self._write(head())
+            for data in wire_gemini.streamed(body, model, number):
+                if pace:
+                    await asyncio.sleep(pace)
+                await self._write(chunk(data))
+            await self._write(chunk(b""))
+        except wire_gemini.Refusal as refusal:
+            await self._json(refusal.status, msgspec.json.encode(refusal.body), {})
+
+    def _listen(self) -> tuple[ModuleType, dict[str, object]] | None:
         request, key = self._request, self._stage.setting.key
         path = request.path.partition("?")[0]
         sent = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -148,8 +202,9 @@ class Player:
             raise wire_openai.Refusal(401, text, "invalid_api_key")
         if request.method == "GET" and path.endswith("/models"):
             return None
-        if request.method == "POST" and path.endswith("/chat/completions"):
-            return wire_openai.decode(request.body)
+        for ending, wire in _WIRES.items() if request.method == "POST" else ():
+            if path.endswith(ending):
+                return wire, wire.decode(request.body)
         raise wire_openai.Refusal(404, f"Invalid URL ({request.method} {path})")
 
     async def _json(self, status: int, body: bytes, headers: dict[str, str]) -> None:

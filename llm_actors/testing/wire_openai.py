@@ -26,6 +26,9 @@ import msgspec
 from llm_actors.messages import ToolSpec
 from llm_actors.providers.scripted_calls import wanted_calls
 
+CONTENT_TYPE = "text/event-stream"
+STREAMS = False
+"""Whether a request that says nothing of `stream` gets one."""
 CREATED = 1_700_000_000
 """The `created` of every answer: a constant, so that answers can be compared."""
 MODELS = ("gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "scripted")
@@ -39,7 +42,7 @@ class Refusal(Exception):  # noqa: N818 - it is the answer, not a fault
     def __init__(self, status: int, message: str, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
+        self.body: Any = {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
 
 
 class Reply(msgspec.Struct, frozen=True):

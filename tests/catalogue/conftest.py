@@ -4,14 +4,17 @@ import sys
 
 import pytest
 
+from llm_actors.catalogue.presets import PRESETS
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     path = tmp_path / "user"
     path.mkdir()
     monkeypatch.setenv("LLM_USER_PATH", str(path))
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for preset in PRESETS:
+        monkeypatch.delenv(preset.key_env_var, raising=False)
+        monkeypatch.delenv(preset.base_url_var or "", raising=False)
     return path
 
 

@@ -109,7 +109,7 @@ def test_an_ipv6_address_and_a_bare_host_are_fine():
 
 
 def test_an_unknown_wire_or_dialect_is_refused_with_the_list():
-    with pytest.raises(ValueError, match="unknown wire 'smoke'; there are: openai-chat"):
+    with pytest.raises(ValueError, match=r"unknown wire 'smoke'; there are: .*openai-chat"):
         endpoint("mine", wire="smoke", base_url=URL)
     with pytest.raises(ValueError, match="unknown dialect 'welsh'; there are: embedded"):
         endpoint("mine", base_url=URL, dialect="welsh")
@@ -117,7 +117,10 @@ def test_an_unknown_wire_or_dialect_is_refused_with_the_list():
     with pytest.raises(TypeError, match="not int"):
         endpoint("mine", base_url=URL, dialect=number)
     assert wired(base_url=URL, dialect=ChatDialect(merge_users=True)).provider.dialect.merge_users
-    assert DIALECTS["openai"] == ChatDialect()
+    for wire in ("openai-responses", "ollama"):
+        with pytest.raises(ValueError, match=f"{wire} has no dialects"):
+            endpoint("mine", wire=wire, base_url=URL, dialect="openai")
+    assert DIALECTS["openai"] == ChatDialect(longest_call_id=40)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,8 @@ def test_into_a_pipe_each_model_is_a_line_with_what_it_needs_the_ready_ones_firs
     status, out, err = run("models")
     assert (status, err) == (0, "")
     lines = out.splitlines()
-    assert len(lines) == len([entry for entry in llm.get_models_with_aliases() if entry.model is not None])
+    models = [entry for entry in llm.get_models_with_aliases() if entry.model is not None]
+    assert len(lines) == len(models) + len(llm.get_providers())
     assert lines[0].split() == ["demo", "Ready"]
     (four,) = [line for line in lines if line.startswith("gpt-4o-mini ")]
     assert "OPENAI_API_KEY" in four
@@ -85,10 +86,15 @@ def test_on_a_terminal_one_paragraph_for_each_need_fits_the_width():
         assert terminal.status() == 0
     lines = terminal.screen.splitlines()
     assert max(map(len, lines)) <= 80
-    assert len(lines) < 24  # on one screen
+    assert len(lines) < 52  # little more than a screen
     assert lines[:2] == ["Ready", "  demo"]
     assert "Needs its weights: llm-actors models install smollm2-135m" in lines
-    assert "  gpt-4o (4o), gpt-4o-mini (4o-mini), gpt-4.1 (4.1)" in terminal.screen
+    assert "gpt-4o (4o), gpt-4o-mini (4o-mini)," in terminal.screen
+    assert "gpt-5," in terminal.screen
+    assert "gpt-5-2025-08-07" not in terminal.screen  # says nothing beside the id that stands for it
+    assert "groq/ID (GROQ_API_KEY)" in terminal.screen
+    assert "azure/ID (AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY)" in terminal.screen
+    assert "vllm/ID (http://127.0.0.1:8000/v1)" in terminal.screen
     assert "Default: none" in terminal.screen
 
 
@@ -136,7 +142,8 @@ def test_with_its_weights_the_embedded_model_is_ready_and_the_default(run, monke
     monkeypatch.setenv("LLM_ACTORS_CACHE", str(CACHE))
     assert run("models", "default").out == "local/smollm2-135m\n"
     assert run("models", "install") == (0, f"{gguf}\n", "")
-    assert "local/smollm2-135m       Ready (smollm2-135m, smollm2)" in run("models").out
+    (line,) = [line for line in run("models").out.splitlines() if line.startswith("local/smollm2-135m ")]
+    assert line.split(maxsplit=1)[1] == "Ready (smollm2-135m, smollm2)"
 
 
 # ---- the default ----------------------------------------------------------------------------------------------------

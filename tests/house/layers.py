@@ -11,8 +11,13 @@ from tests.house.source import Module, Modules
 ROOT = "llm_actors"
 PUBLIC = (ROOT, "llm_actors.runtime")
 VOCABULARY = ("llm_actors.errors", "llm_actors.messages", "llm_actors.observe")
-# The kinds of models that the catalogue makes: chat's model, in three files.
-MODELS = ("llm_actors.chat.model", "llm_actors.chat.wire_model", "llm_actors.chat.script_model")
+# The kinds of models that the catalogue makes, in three files, and what they cost: chat's model.
+MODELS = (
+    "llm_actors.chat.model",
+    "llm_actors.chat.wire_model",
+    "llm_actors.chat.script_model",
+    "llm_actors.chat.budget",
+)
 SEAMS = ("llm_actors.chat.seams", "llm_actors.providers.protocol", "llm_actors.runtime.clock")
 # What a system is made of: configuration, engines, and what is done with all of them at once.
 SYSTEM = (
@@ -22,6 +27,7 @@ SYSTEM = (
     "llm_actors.signals",
     "llm_actors.counters",
     "llm_actors.system_tree",
+    "llm_actors.model_listing",
 )
 INSIDE = (
     *VOCABULARY,

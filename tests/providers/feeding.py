@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from llm_actors.errors import ModelError
-from llm_actors.messages import Item, ModelRequest, RoundResult, StreamEvent, user
+from llm_actors.messages import Item, Message, ModelRequest, RoundResult, StreamEvent, user
 from llm_actors.providers.openai_chat import OpenAIChat
 from llm_actors.providers.openai_dialect import ChatDialect
+from llm_actors.providers.protocol import Provider
 
 SSE = {"content-type": "text/event-stream", "x-request-id": "req_7"}
 JSON = {"content-type": "application/json; charset=utf-8", "x-request-id": "req_7"}
@@ -54,12 +55,13 @@ def decode(
     *,
     name: str = "openai",
     dialect: ChatDialect | None = None,
+    provider: Provider | None = None,
     request: ModelRequest = REQUEST,
     max_event: int = 2**20,
     max_answer: int = 2**22,
 ) -> Outcome:
     """Plays the pump: feeds until the decoder is finished, then the tail, then closes. Anything but a ModelError comes through."""
-    decoder = OpenAIChat(name, dialect).decoder(
+    decoder = (provider or OpenAIChat(name, dialect)).decoder(
         request, SSE if headers is None else headers, max_event=max_event, max_answer=max_answer
     )
     outcome = Outcome(items=[])
@@ -73,6 +75,13 @@ def decode(
     except ModelError as error:
         outcome.error = error
     return outcome
+
+
+def message_of(outcome: Outcome) -> Message:
+    """The one message of an answer."""
+    assert outcome.result is not None, outcome.error
+    [message] = outcome.result.messages or []
+    return message
 
 
 def one_by_one(body: bytes) -> list[bytes]:

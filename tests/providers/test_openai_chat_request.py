@@ -23,7 +23,7 @@ from llm_actors.messages import (
     user,
 )
 from llm_actors.providers.openai_chat import OpenAIChat
-from llm_actors.providers.openai_dialect import EMBEDDED, ChatDialect, ChatOptions
+from llm_actors.providers.openai_dialect import EMBEDDED, OPENAI, ChatDialect, ChatOptions
 
 PNG = b"\x89PNG\r\n\x1a\n123"
 SPEC = ToolSpec(
@@ -210,6 +210,22 @@ def test_calls_and_results_without_ids_are_given_matching_ones():
         f1, g, f2 = [entry["id"] for entry in got[at]["tool_calls"]]
         assert [entry["tool_call_id"] for entry in got[at + 1 : at + 5]] == [f1, g, f2, "call_h"]
     assert len({entry["id"] for at in (1, 6) for entry in got[at]["tool_calls"]}) == 6
+
+
+@pytest.mark.parametrize("dialect", [None, OPENAI])
+def test_an_id_that_openai_finds_too_long_is_shortened_in_call_and_result_alike_and_for_openai_only(dialect):
+    long, other = "functions.look:" + "0" * 40, "functions.look:" + "0" * 39 + "1"
+    messages = [
+        assistant(ToolCallPart("f", {}, long), ToolCallPart("f", {}, other), ToolCallPart("f", {}, "c" * 40)),
+        tool_message(*[ToolResultPart("f", "", call_id) for call_id in (long, other, "c" * 40)]),
+    ]
+    asked, *results = sent(*messages, dialect=dialect)
+    ids = [call["id"] for call in asked["tool_calls"]]
+    assert ids == [result["tool_call_id"] for result in results]
+    assert len(set(ids)) == 3
+    assert ids[2] == "c" * 40
+    assert [len(call_id) for call_id in ids[:2]] == ([55, 55] if dialect is None else [40, 40])
+    assert ids == [call["id"] for call in sent(*messages, dialect=dialect)[0]["tool_calls"]]
 
 
 def test_what_a_provider_ran_itself_is_not_sent():

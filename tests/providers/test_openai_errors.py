@@ -171,3 +171,19 @@ def test_any_body_makes_a_typed_error_with_something_to_do(status: int, body: by
     error = error_of(status, body)
     assert error.status == status
     assert "What to do: " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Rate limit reached for gpt-5 on tokens per min (TPM): Limit 30000. Please try again in 1.898s. Visit", 1.898),
+        ("Please try again in 28ms.", 0.028),
+        ("Please try again in 6m0s", 360.0),
+        ("Please try again in a minute", None),
+    ],
+)
+def test_how_long_to_wait_is_read_from_the_words_where_no_header_says_it(text, seconds):
+    body = {"error": {"message": text, "code": "rate_limit_exceeded"}}
+    assert error_of_event("openai", body, {}).retry_after == (pytest.approx(seconds) if seconds else None)
+    assert error_of_event("openai", body, {"retry-after": "7"}).retry_after == 7
+    assert error_of_event("openai", {"error": {"message": text, "code": "server_error"}}, {}).retry_after is None

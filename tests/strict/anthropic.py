@@ -1,8 +1,8 @@
-"""Anthropic's messages. What the codec has to do with ours:
+"""Anthropic's messages. The codec exists, so its own output is checked. What it does with ours:
 
 - the system prompt in force (the last system message) goes to the top, the others are left out: no message has the role `system`;
 - a tool message becomes a user message of `tool_result` blocks, in order, each with a text block only where there is text to show;
-- blocks of blank text are left out, and messages that have no block left;
+- blocks of blank text are left out, and messages that have no block left; a user's says "(blank)", so that no assistant has the last word;
 - `thinking` goes back with its signature, `redacted_thinking` with its data, both from `provider_metadata["anthropic"]`; reasoning without
   them is left out, and reasoning behind which the message has nothing else;
 - neighbours of the same role become one message: users after a withdrawn turn, the next prompt behind tool results, two answers in a row;
@@ -14,63 +14,31 @@
 import re
 from typing import Any
 
-from llm_actors.messages import Message
-from llm_actors.messages.parts import AttachmentPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+import msgspec
+
+from llm_actors.messages import Attachment, Message, ModelRequest
+from llm_actors.messages.parts import AttachmentPart
+from llm_actors.providers.anthropic import Anthropic
 
 from .refused import demand
 
 Block = dict[str, Any]
+_FILE = Attachment(type="image/png", content=b"x")
+_MARKS = 4
+_REMOVED = ("temperature", "top_p", "top_k")
 
 
 def body_of(messages: list[Message]) -> dict[str, Any]:
-    """The messages, and the system prompt, as blocks."""
-    systems = [message.text for message in messages if message.role == "system" and message.text.strip()]
-    merged: list[Block] = []
-    for message in messages:
-        content = [] if message.role == "system" else _content(message)
-        role = "user" if message.role == "tool" else message.role
-        if content and merged and merged[-1]["role"] == role:
-            merged[-1]["content"] += content
-        elif content:
-            merged.append({"role": role, "content": content})
-    if merged and merged[0]["role"] == "assistant":
-        merged.insert(0, {"role": "user", "content": [{"type": "text", "text": "(the conversation begins)"}]})
-    if merged and merged[-1]["role"] == "assistant" and merged[-1]["content"][-1]["type"] == "text":
-        merged[-1]["content"][-1]["text"] = merged[-1]["content"][-1]["text"].rstrip()
-    return {"system": systems[-1] if systems else None, "messages": merged}
+    """The body of a request with these messages."""
+    # The histories of these tests have attachments of which nothing is known; codecs leave them out.
+    known = [Message(m.role, [_known(part) for part in m.parts], m.provider_metadata) for m in messages]
+    body = Anthropic().encode(ModelRequest(model="m", messages=known, request_id="r"), {}).body
+    decoded: dict[str, Any] = msgspec.json.decode(body)
+    return decoded
 
 
-def _content(message: Message) -> list[Block]:
-    blocks = [block for part in message.parts if (block := _block(part)) is not None]
-    while message.role == "assistant" and blocks and blocks[-1]["type"].endswith("thinking"):
-        blocks.pop()
-    return blocks
-
-
-def _block(part: Any) -> Block | None:
-    if isinstance(part, TextPart):
-        return {"type": "text", "text": part.text} if part.text.strip() else None
-    if isinstance(part, ToolCallPart):
-        return {"type": "tool_use", "id": _id(part.tool_call_id), "name": part.name, "input": part.arguments}
-    if isinstance(part, ToolResultPart):
-        text = [{"type": "text", "text": part.output}] if part.output.strip() else []
-        return {
-            "type": "tool_result",
-            "tool_use_id": _id(part.tool_call_id),
-            "content": text,
-            "is_error": part.exception is not None,
-        }
-    if isinstance(part, AttachmentPart):
-        return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "eA=="}}
-    assert isinstance(part, ReasoningPart)
-    own = (part.provider_metadata or {}).get("anthropic") or {}
-    if own.get("signature"):
-        return {"type": "thinking", "thinking": part.text, "signature": own["signature"]}
-    return {"type": "redacted_thinking", "data": own["data"]} if own.get("data") else None
-
-
-def _id(name: str | None) -> str:
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", name or "")
+def _known(part: Any) -> Any:
+    return AttachmentPart(_FILE) if isinstance(part, AttachmentPart) and part.attachment is None else part
 
 
 def check_body(body: dict[str, Any]) -> None:
@@ -89,6 +57,7 @@ def check_body(body: dict[str, Any]) -> None:
         for block in content:
             _check_block(block, role, f"messages.{place}")
         _check_results(waiting, content, place)
+        _check_server_calls(messages, place)
         waiting = [block["id"] for block in content if block["type"] == "tool_use"]
         for name in waiting:  # across the whole request: anthropics/claude-code#28515, HKUDS/nanobot#4444
             demand(name not in used, f"messages.{place}: `tool_use` ids must be unique ({name})")
@@ -96,17 +65,64 @@ def check_body(body: dict[str, Any]) -> None:
     # wire notes section 4: a dangling tool_use is a 400
     demand(not waiting, f"`tool_use` ids were found without `tool_result` blocks immediately after: {waiting}")
     _check_end(messages[-1])
+    _check_marks(body)
+    # platform.claude.com/docs/en/api/versioning, 2026-10-21 (ttlequals0/MinusPod v2.101.10)
+    for name in _REMOVED:
+        demand(name not in body, f"{name}: Extra inputs are not permitted")
+
+
+def _check_server_calls(messages: list[dict[str, Any]], place: int) -> None:
+    """A call that the provider was to run has its result, unless it may still come: with the request's answer.
+
+    See platform.claude.com/docs/en/build-with-claude/handling-stop-reasons: of a paused turn, and beside calls of our tools. And the other
+    way round (anthropics/claude-code#95406).
+    """
+    called = {
+        b["id"] for m in messages[: place + 1] for b in m["content"] if b["type"] in ("server_tool_use", "mcp_tool_use")
+    }
+    for block in messages[place]["content"]:
+        if block["type"].endswith("_tool_result"):
+            rule = f"messages.{place}: each `{block['type']}` block must have a corresponding `server_tool_use` block before it"
+            demand(block["tool_use_id"] in called, rule)
+    answered = {block.get("tool_use_id") for message in messages for block in message["content"]}
+    behind = [
+        block["type"] for message in messages[place + 1 :] for block in message["content"] if message["role"] == "user"
+    ]
+    for block in messages[place]["content"]:
+        if block["type"] == "server_tool_use" and set(behind) - {"tool_result"}:
+            demand(
+                block["id"] in answered,
+                f"messages.{place}: `{block['name']}` tool use without a corresponding result block",
+            )
+
+
+def _check_marks(body: dict[str, Any]) -> None:
+    """See platform.claude.com/docs/en/build-with-claude/prompt-caching: at most four, and none on thinking or an empty text."""
+    system = body.get("system")
+    blocks = [*(body.get("tools") or ()), *(system if isinstance(system, list) else ())]
+    for message in body["messages"]:
+        for block in message["content"]:
+            blocks += [block, *(block["content"] if block["type"] == "tool_result" else ())]
+    marked = [block for block in blocks if block.get("cache_control")]
+    demand(len(marked) <= _MARKS, f"A maximum of 4 blocks with cache_control may be provided. Found {len(marked)}.")
+    for block in marked:
+        demand(not block.get("type", "").endswith("thinking"), "thinking blocks cannot have cache_control")
 
 
 def _check_block(block: Block, role: str, place: str) -> None:
     kind = block["type"]
     if kind == "text":  # home-assistant/core#175637: empty or of whitespace only
         demand(block["text"].strip(), f"{place}: text content blocks must contain non-whitespace text")
+        cited = role == "user" and block.get("citations")  # platform.claude.com/docs/en/api/versioning, 2026-10-21
+        demand(not cited, f"{place}: citations are not permitted in `user` messages")
+    elif kind in ("document", "image"):  # the same; an image: its own rule, from the first version on
+        demand(role == "user", f"{place}: `{kind}` blocks can only be in `user` messages")
     elif kind == "tool_use":
         demand(role == "assistant", f"{place}: `tool_use` blocks can only be in `assistant` messages")
         # langchain-ai/langchain#37756, maximhq/bifrost#5097
         demand(re.fullmatch(r"[a-zA-Z0-9_-]+", block["id"]), f"{place}: tool_use.id should match '^[a-zA-Z0-9_-]+$'")
         demand(isinstance(block["input"], dict), f"{place}: tool_use.input should be an object")
+        demand(re.fullmatch(r"[a-zA-Z0-9_-]{1,200}", block["name"]), f"{place}: tool_use.name should match its pattern")
     elif kind == "tool_result":
         demand(role == "user", f"{place}: `tool_result` blocks can only be in `user` messages")
         for part in block["content"]:

@@ -101,19 +101,19 @@ REFUSED = [
     ),
     Refused(
         "a result in the assistant's own message: the model ran the tool",
-        ("anthropic", "gemini", "ollama"),
+        ("anthropic",),
         [HI, assistant(call("a"), result("a"), "so"), NEXT],
         [("user", "hi"), ("assistant", "so"), ("tool", "found"), ("user", "next")],
     ),
     Refused(
         "a result in a user's message without its call",
-        ("anthropic", "gemini", "openai chat", "openai responses"),
+        ("anthropic", "gemini", "ollama", "openai chat", "openai responses"),
         [HI, assistant("yes"), user(result("a"), "next")],
         [("user", "hi"), ("assistant", "yes"), ("user", "next")],
     ),
     Refused(
         "a user's call",
-        ("anthropic", "gemini", "ollama", "openai responses"),
+        ("gemini",),
         [user("hi", call("a")), NEXT],
         [("user", "hi"), ("user", "next")],
     ),
@@ -167,11 +167,16 @@ def _called(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "function_call", "call_id": name, "name": "look", "arguments": "{}", **more}
 
 
+def _tool(**more: Any) -> dict[str, Any]:
+    return {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, **more}
+
+
 def _output(name: str) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": name, "output": ""}
 
 
 _ASKED = ("user", [_text("hi")])
+_SECRET = {"type": "redacted_thinking", "data": "x"}
 _SIGNED = {"thoughtSignature": STAND_IN}
 _HELLO = ("user", [{"text": "hi"}])
 _FOUND = ("user", [_responded("look")])
@@ -197,6 +202,28 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("immediately after", _anthropic(_ASKED, ("assistant", [_use("a"), _use("b")]), ("user", [_done("a")]))),
         ("only be in `user`", _anthropic(_ASKED, ("assistant", [_done("a")]))),
         ("only be in `assistant`", _anthropic(("user", [_use("a")]))),
+        ("Extra inputs", {**_anthropic(_ASKED), "temperature": 1.0}),  # ttlequals0/MinusPod v2.101.10
+        # platform.claude.com/docs/en/api/versioning, 2026-10-21
+        ("citations are not", _anthropic(("user", [{**_text("hi"), "citations": [{"type": "char_location"}]}]))),
+        ("`document` blocks", _anthropic(_ASKED, ("assistant", [{"type": "document"}]), _ASKED)),
+        (
+            "maximum of 4",
+            _anthropic(("user", [{**_text("hi"), "cache_control": {"type": "ephemeral"}}] * 5)),
+        ),  # Wei-Shaw/sub2api#176
+        (
+            "cannot have cache_control",
+            _anthropic(
+                _ASKED, ("assistant", [{**_SECRET, "cache_control": {"type": "ephemeral"}}, _text("so")]), _ASKED
+            ),
+        ),
+        (
+            "without a corresponding",  # searched, interrupted, asked something else
+            _anthropic(_ASKED, ("assistant", [{"type": "server_tool_use", "id": "s", "name": "web_search"}]), _ASKED),
+        ),
+        (
+            "must have a corresponding",  # anthropics/claude-code#95406
+            _anthropic(_ASKED, ("assistant", [{"type": "web_search_tool_result", "tool_use_id": "s"}]), _ASKED),
+        ),
     ],
     "gemini": [
         ("not specified", _gemini()),
@@ -227,6 +254,14 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             ),
         ),
         ("response turn comes first", _gemini(("user", [_responded("look")]))),
+        (
+            "ids of calls and function responses differ",  # https://ai.google.dev/gemini-api/docs/function-calling
+            _gemini(
+                _HELLO,
+                ("model", [{"functionCall": {"name": "look", "args": {}, "id": "fc_1"}, **_SIGNED}]),
+                ("user", [_responded("look")]),
+            ),
+        ),
     ],
     "openai responses": [
         ("Missing required", _input()),
@@ -241,6 +276,18 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("Duplicate item", _input(_THOUGHT, _spoken("assistant"), _THOUGHT, _spoken("assistant"))),  # vercel/ai#7883
         ("not persisted", _input({**_THOUGHT, "encrypted_content": None}, _spoken("assistant"))),
         ("empty text", _input(_spoken("user", ""))),
+        # jeremychone/rust-genai#119
+        ("Supported values", _input({**_spoken("user"), "role": "assistant"}, _spoken("user"))),
+        ("Supported values", _input({**_spoken("assistant"), "role": "user"})),
+        ("needs its data", _input({**_spoken("user"), "content": [{"type": "input_file", "file_data": "data:x"}]})),
+        (
+            "Expected a valid URL",
+            _input({**_spoken("user"), "content": [{"type": "input_image", "image_url": "eA=="}]}),
+        ),
+        ("left out, it is true", {**_input(_spoken("user")), "tools": [_tool()]}),
+        ("of type 'object'", {**_input(_spoken("user")), "tools": [_tool(strict=False, parameters={"type": None})]}),
+        ("text.format.name", {**_input(_spoken("user")), "text": {"format": {"type": "json_schema", "schema": {}}}}),
+        ("not ours", {**_input(_spoken("user")), "store": True}),
     ],
     "ollama": [
         ("empty", {"messages": []}),
@@ -249,6 +296,9 @@ WRONG_BODIES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("nothing is said", {"messages": [{"role": "assistant", "content": ""}]}),
         ("a result of look", {"messages": [{"role": "tool", "tool_name": "look", "content": ""}]}),
         ("calls of a user", {"messages": [{"role": "user", "content": "", "tool_calls": [{"function": {}}]}]}),
+        ("illegal base64", {"messages": [{"role": "user", "content": "", "images": ["data:image/png;base64,eA=="]}]}),
+        ("does not know", {"messages": [{"role": "user", "content": "hi", "name": "me"}]}),
+        ("array of strings", {"messages": [{"role": "user", "content": "hi"}], "options": {"stop": "x"}}),
     ],
 }
 

@@ -1,4 +1,4 @@
-"""Gemini's generateContent. What the codec has to do with ours:
+"""Gemini's generateContent. The codec exists, so its own output is checked. What it does with ours:
 
 - the system prompt in force (the last system message) goes to `systemInstruction`, the others are left out;
 - an assistant's message becomes a content of role `model`, all its calls in it in order, with `thoughtSignature` where the part has one in
@@ -10,62 +10,48 @@
 - a conversation that a model begins gets a user content in front of it, one that a model ends gets one behind it.
 """
 
+import re
 from itertools import pairwise
 from typing import Any
 
-from llm_actors.messages import Message
-from llm_actors.messages.parts import AttachmentPart, TextPart, ToolCallPart, ToolResultPart
+import msgspec
+
+from llm_actors.messages import Attachment, Message, ModelRequest
+from llm_actors.messages.parts import AttachmentPart
+from llm_actors.providers.gemini import Gemini
 
 from .refused import demand
 
 Content = dict[str, Any]
 STAND_IN = "skip_thought_signature_validator"
-_DATA = ("text", "functionCall", "functionResponse", "inlineData")
+_FILE = Attachment(type="image/png", content=b"x")
+# The fields of https://ai.google.dev/api/caching#Part that we write, or give back as they came.
+_DATA = (
+    "text",
+    "functionCall",
+    "functionResponse",
+    "inlineData",
+    "fileData",
+    "executableCode",
+    "codeExecutionResult",
+    "toolCall",
+    "toolResponse",
+)
 
 
 def body_of(messages: list[Message]) -> dict[str, Any]:
-    """The contents, and the system instruction."""
-    systems = [message.text for message in messages if message.role == "system" and message.text]
-    contents: list[Content] = []
-    for message in messages:
-        if message.role == "system":
-            continue
-        role = "model" if message.role == "assistant" else "user"
-        parts = [part for given in message.parts if (part := _part(given)) is not None]
-        if not parts:
-            continue
-        last = contents[-1] if contents else None
-        if (
-            last is not None
-            and last["role"] == role
-            and not _named(last, "functionResponse")
-            and message.role != "tool"
-        ):
-            last["parts"] += parts
-        else:
-            contents.append({"role": role, "parts": parts})
-    if contents and contents[0]["role"] == "model":
-        contents.insert(0, {"role": "user", "parts": [{"text": "(the conversation begins)"}]})
-    for content in contents:
-        calls = [part for part in content["parts"] if "functionCall" in part]
-        if calls:
-            calls[0].setdefault("thoughtSignature", STAND_IN)
-    return {"systemInstruction": systems[-1] if systems else None, "contents": contents}
+    """The body of a request with these messages."""
+    # The histories of these tests have attachments of which nothing is known; codecs leave them out.
+    known = [Message(m.role, [_known(part) for part in m.parts], m.provider_metadata) for m in messages]
+    body = Gemini().encode(ModelRequest(model="gemini-3.8-flash", messages=known), {}).body
+    decoded: dict[str, Any] = msgspec.json.decode(body)
+    return decoded
 
 
-def _part(part: Any) -> Content | None:
-    own = (part.provider_metadata or {}).get("gemini") or {}
-    signed = {"thoughtSignature": own["thoughtSignature"]} if own.get("thoughtSignature") else {}
-    if isinstance(part, TextPart):
-        return {"text": part.text, **signed} if part.text else None
-    if isinstance(part, ToolCallPart):
-        return {"functionCall": {"name": part.name, "args": part.arguments}, **signed}
-    if isinstance(part, ToolResultPart):
-        key = "output" if part.exception is None else "error"
-        return {"functionResponse": {"name": part.name, "response": {key: part.output}}}
-    if isinstance(part, AttachmentPart):
-        return {"inlineData": {"mimeType": "image/png", "data": "eA=="}}
-    return {"text": part.text, "thought": True, **signed} if signed and part.text else None
+def _known(part: Any) -> Any:
+    if isinstance(part, AttachmentPart) and (part.attachment is None or part.attachment.content is None):
+        return AttachmentPart(_FILE)
+    return part
 
 
 def _named(content: Content, kind: str) -> list[str]:
@@ -96,6 +82,9 @@ def _check_content(content: Content, place: str) -> None:
     demand(parts, f"{place}.parts: contents.parts must not be empty")  # vercel/ai#3775
     for part in parts:
         data = [name for name in _DATA if part.get(name)]
+        # https://ai.google.dev/gemini-api/docs/thought-signatures: a signature may come on an empty text, and goes back so
+        if not data and part.get("text") == "" and part.get("thoughtSignature"):
+            continue
         # router-for-me/CLIProxyAPI#1292: an empty text counts as no data
         demand(len(data) == 1, f"{place}: required oneof field 'data' must have one initialized field: {part}")
         if data == ["functionCall"]:
@@ -112,6 +101,38 @@ def _check_content(content: Content, place: str) -> None:
     demand(len(responses) in (0, len(parts)), f"{place}: function responses share their content with something else")
 
 
+_ROOT_FIELDS = {
+    "contents",
+    "systemInstruction",
+    "tools",
+    "toolConfig",
+    "generationConfig",
+    "safetySettings",
+    "cachedContent",
+    "serviceTier",
+}
+
+
+def check_request(body: dict[str, Any]) -> None:
+    """The rules for the rest of a request, beside those for its contents. Raises `Refused`."""
+    check_body(body)
+    unknown = body.keys() - _ROOT_FIELDS
+    demand(not unknown, f"Invalid JSON payload received. Unknown name: {unknown}")
+    system = body.get("systemInstruction")
+    demand(system is None or all(part.get("text") for part in system["parts"]), "systemInstruction holds text only")
+    config = body.get("generationConfig") or {}
+    # https://ai.google.dev/api/generate-content#GenerationConfig
+    demand(
+        "responseJsonSchema" not in config or config.get("responseMimeType") == "application/json",
+        "responseJsonSchema needs the responseMimeType application/json",
+    )
+    names = [tool["name"] for group in body.get("tools") or [] for tool in group.get("functionDeclarations") or []]
+    # https://ai.google.dev/api/caching#FunctionDeclaration
+    for name in names:
+        demand(re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}", name), f"Invalid function name: {name}")
+    demand(len(names) == len(set(names)), "Duplicate function declaration found")
+
+
 def _check_pair(before: Content, content: Content) -> None:
     calls, responses = _named(before, "functionCall"), _named(content, "functionResponse")
     # google-gemini/gemini-cli#3814, agentscope-ai/agentscope#2628; by name and in order: Gemini 2.5 knows no ids
@@ -120,6 +141,9 @@ def _check_pair(before: Content, content: Content) -> None:
         "Please ensure that the number of function response parts is equal to the number of function call parts "
         f"of the function call turn: {calls}, {responses}",
     )
+    # https://ai.google.dev/gemini-api/docs/function-calling: the matching id goes back with the response
+    ids = [[part[kind].get("id") for part in turn["parts"] if kind in part] for turn, kind in _sides(before, content)]
+    demand(ids[0] == ids[1], f"the ids of calls and function responses differ: {ids}")
     # google-gemini/gemini-cli#26486
     after = before["role"] == "user"
     demand(
@@ -131,6 +155,10 @@ def _check_pair(before: Content, content: Content) -> None:
         before["role"] != content["role"] or prompt_behind_results,
         "Please ensure that multiturn requests alternate between user and model",
     )
+
+
+def _sides(before: Content, content: Content) -> tuple[tuple[Content, str], tuple[Content, str]]:
+    return (before, "functionCall"), (content, "functionResponse")
 
 
 def check(messages: list[Message]) -> None:

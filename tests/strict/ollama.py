@@ -1,45 +1,39 @@
-"""Ollama's own chat. What the codec has to do with ours:
+"""Ollama's own chat. The codec exists, so its own output is checked; `check_body` takes any body.
 
-- a role, and `content`, a string, for each message; the files of a user's message as bare base64 in `images`;
-- a call in `tool_calls`, its arguments an object; a tool message becomes one message for each result, with `tool_name`, in call order;
-- `thinking` goes back with the calls that it led to; reasoning without calls is left out, as are messages that have nothing left.
-
-The server hands the messages to the model's own template, and has no rules beyond their form; the order of calls and results is what the
-templates count on, since they know names at best and often no ids (wire notes, section 6).
+The server decodes the messages into its structs (ollama/ollama, api/types.go) and hands them to the model's own template. It has no rules
+beyond their form; the order of calls and results is what the templates count on, since they know names at best and often no ids (wire
+notes, section 6).
 """
 
+import base64
+import binascii
+import json
 from typing import Any
 
-from llm_actors.messages import Message
-from llm_actors.messages.parts import AttachmentPart, ReasoningPart, ToolCallPart, ToolResultPart
+from llm_actors.messages import Message, ModelRequest
+from llm_actors.messages.parts import AttachmentPart
+from llm_actors.providers.ollama import Ollama
 
-from .refused import demand
+from .refused import Refused, demand
+
+_KNOWN = {"role", "content", "thinking", "images", "tool_calls", "tool_name", "tool_call_id"}
 
 
 def body_of(messages: list[Message]) -> dict[str, Any]:
-    """The messages of the body."""
-    written: list[dict[str, Any]] = []
-    for message in messages:
-        if message.role == "tool":
-            written += [
-                {"role": "tool", "tool_name": part.name, "content": part.output}
-                for part in message.parts
-                if isinstance(part, ToolResultPart)
-            ]
-            continue
-        entry: dict[str, Any] = {"role": message.role, "content": message.text}
-        calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
-        images = [part for part in message.parts if isinstance(part, AttachmentPart)]
-        thinking = "".join([part.text for part in message.parts if isinstance(part, ReasoningPart)])
-        if calls:
-            entry["tool_calls"] = [{"function": {"name": call.name, "arguments": call.arguments}} for call in calls]
-        if calls and thinking:
-            entry["thinking"] = thinking
-        if images:
-            entry["images"] = ["eA=="] * len(images)
-        if entry["content"] or calls or images:
-            written.append(entry)
-    return {"messages": written}
+    """The body of a request with these messages. Where nothing is said the codec itself refuses."""
+    request = ModelRequest(model="m", messages=[_without_empty_files(message) for message in messages], request_id="r")
+    try:
+        body = Ollama().encode(request, {}).body
+    except Exception as error:
+        raise Refused(str(error)) from None
+    plain = json.loads(body)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _without_empty_files(message: Message) -> Message:
+    parts = [part for part in message.parts if not isinstance(part, AttachmentPart) or part.attachment is not None]
+    return Message(message.role, parts, message.provider_metadata)
 
 
 def check_body(body: dict[str, Any]) -> None:
@@ -51,6 +45,9 @@ def check_body(body: dict[str, Any]) -> None:
         role, name = message["role"], f"messages[{place}]"
         demand(role in ("system", "user", "assistant", "tool"), f"{name}: invalid role: {role!r}")
         demand(isinstance(message["content"], str), f"{name}: invalid message format: content is no string")
+        demand(set(message) <= _KNOWN, f"{name}: fields that the server does not know: {set(message) - _KNOWN}")
+        for image in message.get("images") or []:
+            demand(_is_base64(image), f"{name}: illegal base64 data in images")
         if role == "tool":
             demand(waiting[:1] == [message["tool_name"]], f"{name}: a result of {message['tool_name']}, not {waiting}")
             waiting = waiting[1:]
@@ -63,6 +60,15 @@ def check_body(body: dict[str, Any]) -> None:
             demand(isinstance(call["function"]["arguments"], dict), f"{name}: arguments must be an object")
         waiting = [call["function"]["name"] for call in calls]
     demand(not waiting, f"no results of {waiting}")
+    stop = (body.get("options") or {}).get("stop", [])
+    demand(isinstance(stop, list), 'option "stop" must be of an array of strings')  # api/types.go, Options.FromMap
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        return False
 
 
 def check(messages: list[Message]) -> None:
