@@ -11,7 +11,8 @@ from typing import Final
 
 from llm_actors.providers.openai_dialect import LLAMA_CPP, ChatDialect
 
-from .preset import PICTURES, Preset, Row
+from .address import PICTURES
+from .preset import Preset, Row
 
 # The two names of one limit; OpenAI has the new one, and takes the old one for old models only.
 _NEW: Final = "max_completion_tokens"

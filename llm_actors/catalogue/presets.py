@@ -14,12 +14,12 @@ from functools import partial
 
 from llm_actors.providers.protocol import Endpoint, Provider, Timeouts
 
-from .address import check_address, ollama_address
+from .address import PICTURES, check_address, ollama_address
 from .compatible import COMPATIBLE
 from .keys import key_exists
 from .model_files import family_of
 from .model_with_aliases import ModelWithAliases, pair_of
-from .preset import PICTURES, Preset, Row
+from .preset import Preset, Row
 from .shelf import Resolver, Shelf
 
 _KEPT = (
