@@ -78,7 +78,13 @@ class Bell(Mortal):
     """
 
     def __init__(self, event: threading.Event) -> None:
+        self._event = event
         self._set = event.set
+
+    def look(self) -> None:
+        """Rings where the actor stopped by the `set` that it had got hold of before the bell was there (found on a free-threaded build)."""
+        if self._event.is_set():
+            self._actor_over()
 
     def __call__(self) -> None:
         """In place of `event.set()`. Pykka calls it while it handles what a handler raised, if that is why the actor stops."""
@@ -99,8 +105,7 @@ def mortal(ref: pykka.ActorRef[Any]) -> Mortal:
         bell = event.__dict__.get("set")
         if bell is None:
             bell = event.__dict__["set"] = Bell(event)
-    if event.is_set():
-        bell._actor_over()
+    bell.look()
     return cast("Mortal", bell)
 
 

@@ -16,7 +16,7 @@ from pykka import ActorDeadError
 
 from llm_actors.errors import ActorError, LoopClosedError, MailboxFullError
 
-from .ending import Ending, Mortal, Reason, mortal
+from .ending import Bell, Ending, Mortal, Reason, mortal
 from .future import Future, Outcome
 
 if TYPE_CHECKING:
@@ -79,7 +79,13 @@ class Monitor(Future[Down]):
         if watcher is not None:
             mortal(watcher)._actor_unwatch(self._watcher_ended)
 
+    def _may_be_lost(self, loop: Loop) -> bool:
+        return isinstance(self._watched, Bell) or super()._may_be_lost(loop)
+
     def _lost(self) -> Outcome | None:
+        if isinstance(self._watched, Bell):
+            self._watched.look()
+            return self._outcome or super()._lost()
         # Who looks whether the loop is closed has it noticed, and that tells this monitor too.
         lost = super()._lost()
         if lost is None or self._owner is None or not self._owner.closed:
