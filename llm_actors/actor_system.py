@@ -26,7 +26,7 @@ from llm_actors.chat.scope import Moment
 from llm_actors.chat.seams import MAILBOX, WhenBusy, busy_policy, install_key_source, install_model_source
 from llm_actors.counters import NAMES, Counters
 from llm_actors.observe import DeadLetter, Observer, Record
-from llm_actors.providers.protocol import Limits
+from llm_actors.providers.protocol import CONNECTIONS, Limits
 from llm_actors.runtime import (
     Binding,
     Future,
@@ -72,7 +72,8 @@ class ActorSystem(Supervising):
     `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `limits`: how much may arrive, where an endpoint has
     none of its own. `observers` get a record of all that happens. `drain`: seconds that turns have to finish in at a shutdown
     (`async with` that is left by an exception gives them none). `stall_bound`: seconds after which a step of users' code on a loop is
-    told of as a stall; None: never.
+    told of as a stall; None: never. `connections`: requests that may be under way to one base URL from one loop, the next ones wait; each
+    has a connection of its own, which is kept for four seconds for the next one.
     `strategy`, `intensity`, `period`, `backoff`: of the root supervisor, one on each loop, whose children `start()`, `supervisor()` and
     `supervise()` make; `intensity` and `period` also hold for each conversation that has none of its own. Any thread. Raises TypeError,
     ValueError for what is no such setting.
@@ -98,6 +99,7 @@ class ActorSystem(Supervising):
         backoff: Backoff | None = None,
         drain: float = 0.0,
         stall_bound: float | None = BOUND,
+        connections: int = CONNECTIONS,
     ) -> None:
         self.tool_workers = arguments.count("tool_workers", tool_workers)
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
@@ -107,7 +109,7 @@ class ActorSystem(Supervising):
         self.mailbox = arguments.count("mailbox", mailbox)
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)
-        self.limits = check_limits(limits) or Limits()
+        self.limits, self.connections = check_limits(limits) or Limits(), arguments.count("connections", connections)
         self.observers: list[Observer] = list(observers)
         check_settings(strategy, intensity, period)
         self.strategy: Strategy = strategy

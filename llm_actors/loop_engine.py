@@ -80,7 +80,7 @@ class LoopEngine:
             from llm_actors.transport.clients import Clients  # noqa: PLC0415 - 10 ms, for who has a wire
             from llm_actors.transport.pump import Pump  # noqa: PLC0415 - as above
 
-            clients = Clients(self.loop, observed=self)
+            clients = Clients(self.loop, connections=self.system.connections, observed=self)
             self._wire = clients, Pump(self.loop, clients)
             self.loop.off_end(self.close)
             self.loop.on_end(self.close)  # it goes first at the loop's end: turns end, and then what they speak by

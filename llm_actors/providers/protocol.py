@@ -102,6 +102,10 @@ class Limits(msgspec.Struct, frozen=True):
                 raise ValueError(msg)
 
 
+CONNECTIONS = 1000
+"""Requests under way to one base URL from one loop, where nobody says otherwise."""
+
+
 class Timeouts(msgspec.Struct, frozen=True):
     """In seconds; None waits for ever.
 
