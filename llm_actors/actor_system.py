@@ -53,6 +53,7 @@ from llm_actors.runtime.topic import Topics
 from llm_actors.shutdown import Shutdown, ShutdownReport, checked_drain
 from llm_actors.signals import ShutdownSignals
 from llm_actors.system_tree import Standing, SystemTree, look
+from llm_actors.transport.clients import CONNECTIONS
 
 logger = logging.getLogger("llm_actors")
 
@@ -72,7 +73,8 @@ class ActorSystem(Supervising):
     `replace`, `coalesce`). `failures`: rows of the failure table (chat/failures.py). `limits`: how much may arrive, where an endpoint has
     none of its own. `observers` get a record of all that happens. `drain`: seconds that turns have to finish in at a shutdown
     (`async with` that is left by an exception gives them none). `stall_bound`: seconds after which a step of users' code on a loop is
-    told of as a stall; None: never.
+    told of as a stall; None: never. `connections`: requests that may be under way to one base URL from one loop, the next ones wait; each
+    has a connection of its own, which is kept for four seconds for the next one.
     `strategy`, `intensity`, `period`, `backoff`: of the root supervisor, one on each loop, whose children `start()`, `supervisor()` and
     `supervise()` make; `intensity` and `period` also hold for each conversation that has none of its own. Any thread. Raises TypeError,
     ValueError for what is no such setting.
@@ -98,6 +100,7 @@ class ActorSystem(Supervising):
         backoff: Backoff | None = None,
         drain: float = 0.0,
         stall_bound: float | None = BOUND,
+        connections: int = CONNECTIONS,
     ) -> None:
         self.tool_workers = arguments.count("tool_workers", tool_workers)
         self.tool_timeout = arguments.seconds("tool_timeout", tool_timeout)
@@ -107,13 +110,12 @@ class ActorSystem(Supervising):
         self.mailbox = arguments.count("mailbox", mailbox)
         self.when_busy: WhenBusy = busy_policy(when_busy) or "queue"
         self.failures = checked(failures)
-        self.limits = check_limits(limits) or Limits()
+        self.limits, self.connections = check_limits(limits) or Limits(), arguments.count("connections", connections)
         self.observers: list[Observer] = list(observers)
         check_settings(strategy, intensity, period)
         self.strategy: Strategy = strategy
         self.intensity, self.period, self.backoff = intensity, period, backoff
-        self._dead_letters = Tally()
-        self._topics = Topics(self)
+        self._dead_letters, self._topics = Tally(), Topics(self)
         self.drain, self.stall_bound = checked_drain(drain), checked_bound(stall_bound)
         self.sums = Sums(NAMES)
         self._engines: Attendance[LoopEngine] = Attendance()

@@ -49,7 +49,7 @@ class LoopEngine:
         self.period = system.period
         self.counts = system.sums.counts_of(self)
         self.store = MemoryStore()
-        self.clients = Clients(loop, observed=self)
+        self.clients = Clients(loop, connections=system.connections, observed=self)
         self.pump = Pump(loop, self.clients)
         self.tools = ToolPool(loop, workers=system.tool_workers, timeout=system.tool_timeout, observed=self)
         self.threads = ThreadPool(loop)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import suppress
 from typing import Any
 
+from .fast import FastAnswer
 from .fault import explained
 from .gathering import gathered
+from .turns import Turns
 
 # Beyond what an HTTP library buffers of a body that is being given up (httpcore reads 64 KiB at a time), in pieces of gathering.py.
 _READS_OF_A_BUFFER = 64
@@ -26,20 +28,19 @@ class Body:
 
     `response`: of httpx, or of a library with its interface; `where` it is from, for errors: `StreamTruncatedError` when it breaks. Read
     below `aiter_bytes()`, whose layers cost as much as the decoding of a chunk, unless the server compressed it without being asked to.
-    What is there without waiting comes in one piece (gathering.py).
+    What is there without waiting comes in one piece (gathering.py), and no turn of the loop reads much more than its bound (turns.py).
     """
 
-    def __init__(self, response: Any, where: str) -> None:
+    def __init__(self, response: Any, where: str, turns: Turns) -> None:
         self._response = response
         self._where = where
+        self._turns = turns
         self._over = False
         self.chunks = self._read()
 
     async def _read(self) -> AsyncGenerator[bytes, None]:
-        response = self._response
-        plain = response.headers.get("content-encoding", "identity") in ("", "identity")
         try:
-            async for data in gathered(aiter(response.stream if plain else response.aiter_bytes())):
+            async for data in self._pieces():
                 yield data
         except Exception as error:  # noqa: BLE001 - fault.py knows which it can explain
             fault = explained(error, self._where, streaming=True)
@@ -48,6 +49,12 @@ class Body:
         finally:
             self._over = True
         raise fault  # out here, so that it does not carry the library's exception, which holds the request and its key
+
+    def _pieces(self) -> AsyncIterator[bytes]:
+        if isinstance(self._response, FastAnswer):  # aiohttp unpacks by itself, in C
+            return gathered(aiter(self._response.stream), self._turns)
+        plain = self._response.headers.get("content-encoding", "identity") in ("", "identity")
+        return gathered(aiter(self._response.stream if plain else self._response.aiter_bytes()), self._turns)
 
     async def close(self) -> None:
         """Closes the response, and its connection if the body has not been read to its end."""

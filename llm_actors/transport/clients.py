@@ -6,19 +6,22 @@ each prompt costs a TLS handshake and the reading of 150 CA certificates each ti
 
 from __future__ import annotations
 
-import functools
+import urllib.request
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
 
 from llm_actors.errors import LoopClosedError
 from llm_actors.observe import ClientClosed, ClientOpened, Observed
 from llm_actors.providers.protocol import Endpoint, WireRequest
 from llm_actors.runtime.loop import Loop
 
-from . import fast
+from .fast import FastClient
 from .fault import shown
-from .library import ssl_context, uses_fast
+from .kept import Trace
+from .library import load, parts, ssl_context, uses_fast
+from .pool import Pool
+from .request import Outgoing, address, joined
+from .turns import Turns
 
 if TYPE_CHECKING:
     import httpx
@@ -29,22 +32,26 @@ _KEEP_ALIVE_SECONDS = 4.0
 _FETCHING = object()
 
 
+CONNECTIONS = 1000
+"""Requests under way to one base URL from one loop, where nobody says otherwise."""
+
+
 class Clients:
     """Makes, shares and closes the clients of one loop. Its loop only.
 
     `connections`: how many requests to one base URL can be under way at once (the next ones wait for a free connection, within their
-    first-byte timeout); `keep_alive`: how many idle connections are kept for the next request.
+    first-byte timeout). A connection is kept for the next request for `_KEEP_ALIVE_SECONDS`.
     """
 
-    def __init__(
-        self, loop: Loop, *, connections: int = 1000, keep_alive: int = 100, observed: Observed | None = None
-    ) -> None:
+    def __init__(self, loop: Loop, *, connections: int = CONNECTIONS, observed: Observed | None = None) -> None:
         self._loop = loop
         self._observed = observed
         self._connections = connections
-        self._keep_alive = keep_alive
-        self._shared: dict[Hashable, tuple[httpx.AsyncClient, str]] = {}
+        self._shared: dict[Hashable, tuple[Pool | FastClient | httpx.AsyncClient, str]] = {}
+        self._loaded: set[str] = set()
         self._closed = False
+        self.turns = Turns(loop)
+        """What all requests of the loop share in each of its turns."""
         loop.on_end(self.close)
 
     def of(self, endpoint: Endpoint) -> Any:
@@ -59,9 +66,18 @@ class Clients:
             return self._get(id(endpoint.server), "a server of this program's", trust_env=False)
         return self._get(endpoint.base_url, shown(endpoint.base_url))
 
+    async def load(self, endpoint: Endpoint, base_url: str) -> None:
+        """Before `of()`: returns when a request to this URL can be made without a stall. Raises what an import raises."""
+        if endpoint.client is None and base_url not in self._loaded:
+            by_httpx = endpoint.server is None and has_proxy()
+            await load(parts(base_url, by_httpx=by_httpx))
+            await load(parts(base_url, by_httpx=by_httpx))  # others, where what was imported proved unfit
+            self._loaded.add(base_url)
+
     def fetching(self) -> httpx.AsyncClient:
-        """The client that fetches attachments, from anywhere."""
-        return self._get(_FETCHING, "anywhere")
+        """The client that fetches attachments, from anywhere: httpx's, which knows redirects."""
+        client: httpx.AsyncClient = self._get(_FETCHING, "anywhere")
+        return client
 
     async def close(self) -> None:
         """Closes the shared clients with their idle connections; runs when the loop ends. Requests under way are broken."""
@@ -76,50 +92,62 @@ class Clients:
         if self._observed is not None:
             self._observed.observe(kind(now=self._loop.clock.monotonic(), url=url))
 
-    def _get(self, key: Hashable, url: str, *, trust_env: bool = True) -> httpx.AsyncClient:
+    def _get(self, key: Hashable, url: str, *, trust_env: bool = True) -> Any:
         client, _ = self._shared.get(key, (None, url))
         if client is None:
             if self._closed:
                 msg = "the event loop of this HTTP client has ended"
                 raise LoopClosedError(msg)
-            client = _make(self._connections, self._keep_alive, trust_env=trust_env)
+            by_httpx = key is _FETCHING or (trust_env and has_proxy())
+            client = self._by_httpx() if by_httpx else self._own()
             self._shared[key] = client, url
             self._observe(ClientOpened, url)
         return client
 
+    def _own(self) -> Pool | FastClient:
+        if uses_fast():
+            return FastClient(connections=self._connections, seconds=_KEEP_ALIVE_SECONDS)
+        return Pool(self._loop, connections=self._connections, seconds=_KEEP_ALIVE_SECONDS)
 
-def build_request(client: Any, endpoint: Endpoint, base_url: str, wire: WireRequest, headers: dict[str, str]) -> Any:
-    """The request, as an object of the client's own library. Of its timeouts only `connect` is on: the others are the pump's.
+    def _by_httpx(self) -> httpx.AsyncClient:
+        import httpx  # noqa: PLC0415 - see library.py, which has imported it by now
 
-    Built by hand for a client of ours, where `client.build_request` would merge URL, headers and cookies anew each time at the cost of
-    half a short request. A user's client may have headers, parameters and cookies of its own, so it builds the request itself.
+        limits = httpx.Limits(
+            max_connections=self._connections,
+            max_keepalive_connections=self._connections,
+            keepalive_expiry=_KEEP_ALIVE_SECONDS,
+        )
+        return httpx.AsyncClient(verify=ssl_context(), limits=limits, timeout=None)  # noqa: S113 - the pump has timeouts of its own
+
+
+def has_proxy() -> bool:
+    """Whether the environment names a proxy. httpx's own client knows what to do with it."""
+    return any(name in urllib.request.getproxies() for name in ("http", "https", "all"))
+
+
+async def send(
+    client: Any, endpoint: Endpoint, base_url: str, wire: WireRequest, headers: dict[str, str], trace: Trace
+) -> Any:
+    """The response, its head read; it has to be closed. Raises the errors of the client's library.
+
+    A user's client of httpx's may have headers, parameters and cookies of its own, so it builds the request itself; of its timeouts only
+    `connect` is on: the others are the pump's.
     """
-    timeouts = {"connect": endpoint.timeouts.connect, "read": None, "write": None, "pool": None}
-    rest: dict[str, Any] = {"headers": headers, "content": wire.body, "extensions": {"timeout": timeouts}}
-    path, _, query = wire.path.partition("?")
-    url = base_url.rstrip("/") + path
-    parameters = dict(parse_qsl(query, keep_blank_values=True)) | endpoint.query
+    url, parameters = address(base_url, wire.path, endpoint.query)
+    connect = endpoint.timeouts.connect
+    if isinstance(client, Pool | FastClient):
+        return await client.open(Outgoing(wire.method, joined(url, parameters), headers, wire.body, connect, trace))
+    timeouts = {"connect": connect, "read": None, "write": None, "pool": None}
+    rest: dict[str, Any] = {
+        "headers": headers,
+        "content": wire.body,
+        "extensions": {"timeout": timeouts, "trace": trace},
+    }
     if endpoint.client is not None:
         # By `params`: parameters of the client's own would replace those of the URL.
-        return client.build_request(wire.method, url, params=parameters or None, **rest)
-    import httpx  # noqa: PLC0415 - as in _make
+        request = client.build_request(wire.method, url, params=parameters or None, **rest)
+    else:
+        import httpx  # noqa: PLC0415 - as above
 
-    return httpx.Request(wire.method, _url(f"{url}?{urlencode(parameters)}" if parameters else url), **rest)
-
-
-def _make(connections: int, keep_alive: int, *, trust_env: bool) -> httpx.AsyncClient:
-    import httpx  # noqa: PLC0415 - see library.py, which has imported it by now
-
-    limits = httpx.Limits(
-        max_connections=connections, max_keepalive_connections=keep_alive, keepalive_expiry=_KEEP_ALIVE_SECONDS
-    )
-    quick = fast.transport(limits, ssl_context()) if uses_fast() and not (trust_env and fast.has_proxy()) else None
-    own = {"verify": ssl_context(), "limits": limits, "trust_env": trust_env, "transport": quick}
-    return httpx.AsyncClient(timeout=None, **own)  # type: ignore[arg-type]  # noqa: S113 - the pump has timeouts of its own
-
-
-@functools.lru_cache(maxsize=256)
-def _url(text: str) -> httpx.URL:
-    import httpx  # noqa: PLC0415 - as in _make
-
-    return httpx.URL(text)
+        request = httpx.Request(wire.method, joined(url, parameters), **rest)
+    return await client.send(request, stream=True)

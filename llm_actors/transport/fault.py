@@ -15,9 +15,12 @@ from llm_actors.errors import ConnectionFailedError, ModelError, ModelTimeoutErr
 from llm_actors.messages import Secret
 from llm_actors.providers.protocol import Endpoint
 
-_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2"})
+_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "aiohttp"})
 _CONNECTING = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
+)
+_CONNECTING_AIOHTTP = frozenset(
+    {"ClientConnectorError", "ConnectionTimeoutError", "InvalidURL", "NonHttpUrlClientError"}
 )
 # Headers and query parameters whose values are blanked in texts. Others (an organisation, a title) are ordinary words.
 _SECRET_WORDS = ("auth", "key", "token", "secret", "cookie", "password", "credential", "signature")
@@ -55,12 +58,13 @@ def explained(error: Exception, where: str, *, streaming: bool, connect: float |
     if not foreign and not isinstance(error, OSError | RuntimeError):
         return error
     said = str(error).rstrip(". ") or type(error).__name__
-    if names & _CONNECTING:
-        if "TimeoutException" in names:
+    slow = bool(names & {"TimeoutException", "TimeoutError"})
+    if names & (_CONNECTING | _CONNECTING_AIOHTTP):
+        if slow:
             return timed_out("connect", connect, where)
         text = f"no connection to {where}: {said}. What to do: {WHAT_TO_DO['connect']}."
         return ConnectionFailedError(text, phase="connect")
-    if "TimeoutException" in names or isinstance(error, TimeoutError):
+    if slow:
         return timed_out("idle" if streaming else "first byte", None, where)
     if streaming:
         return broken(where, said)

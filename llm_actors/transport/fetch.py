@@ -58,11 +58,11 @@ async def _follow(clients: Clients, url: str, limit: int, max_redirects: int) ->
 
 async def _get(clients: Clients, url: str) -> tuple[Body, Any]:
     try:
-        await library.load()
+        await library.load(library.parts(url, by_httpx=True))
         client = clients.fetching()
         request = client.build_request("GET", url, headers={"accept-encoding": "identity", "user-agent": "llm-actors"})
         response = await client.send(request, stream=True)
-        return Body(response, shown(url)), response
+        return Body(response, shown(url), clients.turns), response
     except Exception as error:  # noqa: BLE001 - fault.py knows which it can explain
         fault = explained(error, shown(url), streaming=False)
     raise fault

@@ -30,17 +30,16 @@ from llm_actors.messages import Item, ModelRequest, RoundResult, Secret
 from llm_actors.providers.protocol import Decoder, Endpoint, FlightSink, Limits, Provider, WireRequest
 from llm_actors.runtime.loop import Loop
 
-from . import kept, library
-from .body import Body, collect, next_turn
-from .clients import Clients, build_request
+from . import kept
+from .body import Body, collect
+from .clients import Clients, send
 from .fault import explained, masked, secrets_of, shown, without_secrets
+from .gathering import in_turn
+from .turns import REQUEST
 from .watch import Watch
 
 _logger = logging.getLogger(__name__)
 
-# What one stream may decode before the others get their turn: 1 ms. Counted, not timed: the same in each run of a simulation.
-_TURN_BYTES = 64 * 2**10
-_TURN_READS = 64
 _ERROR_BODY_BYTES = 256 * 2**10
 _ERROR_BODY_SECONDS = 5.0
 # After the terminal fact the rest of the body (an end marker) is read, so that the connection can be used again; not at any price.
@@ -160,9 +159,15 @@ class HttpFlight:
             server.release()
 
     async def _exchange(self) -> RoundResult:
+        turns = self._clients.turns
+        if (place := turns.wait()) is not None:
+            await place
+        turns.spent(REQUEST)
         response = await self._send()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        body = Body(response, self._where())
+        headers = response.headers
+        if not isinstance(headers, dict):  # of a user's client
+            headers = {name.lower(): value for name, value in headers.items()}
+        body = Body(response, self._where(), self._clients.turns)
         try:
             if response.status_code >= 300:  # noqa: PLR2004 - a redirected POST is no answer either
                 raise await self._refusal(response.status_code, headers, body)
@@ -182,8 +187,7 @@ class HttpFlight:
             request = await self._call.resolve(request)
         wire = self._call.provider.encode(request, endpoint.extra_body)
         headers = self._headers(wire)
-        if endpoint.client is None:
-            await library.load()
+        await self._clients.load(endpoint, self._base_url)
         client = self._clients.of(endpoint)
         self._watch.phase("first byte", endpoint.timeouts.first_byte)
         trace = kept.Trace()
@@ -200,13 +204,10 @@ class HttpFlight:
         """The response, its head read; or what went wrong."""
         endpoint = self._call.endpoint
         try:
-            outgoing = build_request(client, endpoint, self._base_url, wire, headers)
-            outgoing.extensions["trace"] = trace
-            return await client.send(outgoing, stream=True)
+            return await in_turn(send(client, endpoint, self._base_url, wire, headers, trace), self._clients.turns)
         except Exception as error:  # noqa: BLE001 - fault.py knows which it can explain
             trace.failed(error)
             fault = explained(error, self._where(), streaming=False, connect=endpoint.timeouts.connect)
-        outgoing = None
         del headers  # a traceback shows what its frames hold
         return fault
 
@@ -265,7 +266,6 @@ class HttpFlight:
 
     async def _read(self, body: Body, decoder: Decoder) -> None:
         seen, feed = self._watch.seen, decoder.feed
-        reads = size = 0
         async for data in body.chunks:
             seen()
             self._write(feed(data))
@@ -273,11 +273,6 @@ class HttpFlight:
                 self._watch.phase("rest", _REST_SECONDS)
                 await self._as_far_as_it_goes(body, bytearray(), _REST_BYTES)
                 return
-            reads += 1
-            size += len(data)
-            if reads >= _TURN_READS or size >= _TURN_BYTES:
-                reads = size = 0
-                await next_turn()
 
     def _write(self, items: list[Item]) -> None:
         if items and not self._stopping:

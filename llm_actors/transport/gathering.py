@@ -9,47 +9,65 @@ Measured: one stream of 20,000 chunks, 14.9 -> 11.3 us of CPU a chunk all in all
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Generator
+from typing import Any, Generic, TypeVar
 
-_MOST_BYTES = 64 * 2**10
+from .turns import READ, Turns
+
+T = TypeVar("T")
+
+_MOST_BYTES = 32 * 2**10
 _MOST_PIECES = 2048
 """After so many bytes or pieces what was gathered goes out, though more is there: one stream must not hold up the others."""
 
 
-class _Rest:
-    """What is left of a step that suspended: awaiting it goes on where it stood."""
+class Rest(Generic[T]):
+    """What is left of a step that suspended: awaiting it goes on where it stood, each time once a turn of the loop has room for it."""
 
-    __slots__ = ("_step", "_wait")
+    __slots__ = ("_step", "_turns", "_wait")
 
-    def __init__(self, step: Any, wait: Any) -> None:
+    def __init__(self, step: Any, wait: Any, turns: Turns) -> None:
         self._step = step
         self._wait = wait
+        self._turns = turns
 
-    def __await__(self) -> Generator[Any, Any, bytes]:
-        step, wait = self._step, self._wait
+    def __await__(self) -> Generator[Any, Any, T]:
+        step, wait, turns = self._step, self._wait, self._turns
         while True:
             try:
                 try:
                     sent = yield wait
+                    if (place := turns.wait()) is not None:
+                        yield from place
                 except BaseException as error:  # noqa: BLE001 - a cancel, mostly: it belongs to who waits inside
                     wait = step.throw(error)
                 else:
                     wait = step.send(sent)
             except StopIteration as stop:
-                value: bytes = stop.value
+                value: T = stop.value
                 return value
 
 
-async def gathered(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noqa: C901 - the ways one step can go
+async def in_turn(awaitable: Awaitable[T], turns: Turns) -> T:
+    """Awaits it; whenever it has waited for something, it goes on once a turn of the loop has room for it."""
+    step = awaitable.__await__()
+    try:
+        wait = step.send(None)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    return await Rest(step, wait, turns)
+
+
+async def gathered(source: AsyncIterator[bytes], turns: Turns) -> AsyncIterator[bytes]:  # noqa: C901 - the ways one step can go
     """The bytes of `source`, joined as far as they come without a wait. Raises what `source` raises, behind what came before it."""
     pieces: list[bytes] = []
     size = 0
     while True:
         step = anext(source).__await__()
-        rest: _Rest | None = None
+        rest: Rest[bytes] | None = None
         try:
-            rest = _Rest(step, step.send(None))
+            rest = Rest(step, step.send(None), turns)
         except StopIteration as stop:
             pieces.append(stop.value)
             size += len(stop.value)
@@ -62,7 +80,8 @@ async def gathered(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noq
                 yield b"".join(pieces)
             raise
         if pieces:
-            yield b"".join(pieces)
+            turns.spent(size + READ)
+            yield b"".join(pieces) if len(pieces) > 1 else pieces[0]
             pieces, size = [], 0
         if rest is not None:
             try:
@@ -70,5 +89,8 @@ async def gathered(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:  # noq
             except StopAsyncIteration:
                 return
             size = len(pieces[0])
+        elif (place := turns.wait()) is not None:
+            await place
     if pieces:
+        turns.spent(size + READ)
         yield b"".join(pieces)

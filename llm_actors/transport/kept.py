@@ -9,27 +9,29 @@ from __future__ import annotations
 
 from typing import Any
 
-_GONE = frozenset({"ReadError", "WriteError"})
+# Of httpx and httpcore, then of aiohttp.
+_GONE = frozenset({"ReadError", "WriteError", "ServerDisconnectedError", "ClientOSError", "ClientConnectionResetError"})
 
 
 class Trace:
-    """What httpcore tells of one request, by its `trace` extension: whether it made a connection for it.
+    """What is known of one request: whether a connection was `made` for it, whether it was `sent`.
 
-    `was_stale`: the request failed, for no more reason than that a kept connection was closed.
+    `was_stale`: the request failed, for no more reason than that a kept connection was closed. Our own clients tell it all themselves; of
+    a client of httpx's it is heard by the `trace` extension of httpcore.
     """
 
-    __slots__ = ("_made", "_sent", "was_stale")
+    __slots__ = ("made", "sent", "was_stale")
 
     def __init__(self) -> None:
-        self._made = self._sent = self.was_stale = False
+        self.made = self.sent = self.was_stale = False
 
     async def __call__(self, event: str, _: dict[str, Any]) -> None:
-        """Called by the HTTP library at each step."""
-        self._made = self._made or ".connect_" in event
-        self._sent = self._sent or ".send_request_" in event
+        """Called by httpcore at each step."""
+        self.made = self.made or ".connect_" in event
+        self.sent = self.sent or ".send_request_" in event
 
     def failed(self, error: Exception) -> None:
         """The request ended with this error, before an answer began."""
         names = {kind.__name__ for kind in type(error).__mro__}
         gone = names & _GONE or ("RemoteProtocolError" in names and "disconnected without" in str(error))
-        self.was_stale = bool(gone) and self._sent and not self._made
+        self.was_stale = bool(gone) and self.sent and not self.made

@@ -58,7 +58,7 @@ LAYERS = (
         "transport",
         ("llm_actors.transport",),
         (*VOCABULARY, "llm_actors.providers.protocol", "llm_actors.runtime", "llm_actors.transport"),
-        frozenset({"httpx"}),
+        frozenset({"httpx", "httpcore"}),  # httpx runs on httpcore
     ),
     Layer(
         "chat",
@@ -107,7 +107,7 @@ THIRD_PARTY = {
     "llm_actors.testing.memory": frozenset({"httpx", "h11"}),
     "llm_actors.testing.cassette": frozenset({"httpx"}),
     "llm_actors.extras.local": frozenset({"xllamacpp"}),
-    "llm_actors.transport.fast": frozenset({"aiohttp", "httpx_aiohttp"}),
+    "llm_actors.transport.fast": frozenset({"aiohttp", "yarl"}),
     "llm_actors.runtime.background_thread": frozenset({"uvloop"}),
 }
 

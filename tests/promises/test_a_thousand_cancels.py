@@ -7,11 +7,11 @@ import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 import llm_actors as llm
 from llm_actors.testing import Answer, Speak
+from llm_actors.transport.pool import Pool
 
 from .watched_turn import PLACES, Watch, WatchedTurn, last_words
 
@@ -27,9 +27,7 @@ def test_a_cancelled_turn_has_no_effects_afterwards(server, pair, monkeypatch):
     seed = random.SystemRandom().randrange(2**32)
     chance = random.Random(seed)
     watch = Watch()
-    monkeypatch.setattr(
-        httpx.AsyncHTTPTransport, "handle_async_request", watch.watched(httpx.AsyncHTTPTransport.handle_async_request)
-    )
+    monkeypatch.setattr(Pool, "open", watch.watched(Pool.open))
     server.play(Answer([Speak(pace=0.0005)], times=0))
     turns = [WatchedTurn(number, chance) for number in range(TURNS)]
     watch.turns = {turn.name: turn for turn in turns}

@@ -5,8 +5,6 @@ import random
 import threading
 from collections import Counter
 
-import httpx
-
 import llm_actors as llm
 from llm_actors.observe import ToolAbandoned, ToolReturned, TurnFinished, TurnRecord
 
@@ -122,38 +120,39 @@ class Watch:
                 self.ends[(record.error or "done").partition("(")[0]] += 1
 
     def watched(self, send):
-        """`AsyncHTTPTransport.handle_async_request`, with an eye on it: each request, and each read of its answer."""
+        """`Pool.open`, with an eye on it: each request, and each read of its answer."""
 
-        async def handle(transport, request):
-            turn = self.turns.get(last_words(await request.aread()))
+        async def handle(pool, request):
+            turn = self.turns.get(last_words(request.body))
             if turn is None:
-                return await send(transport, request)
+                return await send(pool, request)
             turn.requests += 1
             turn.open_requests += 1
             turn.mark("sending" if turn.requests == 1 else "second request")
             try:
-                response = await send(transport, request)
+                response = await send(pool, request)
             except BaseException:
                 turn.open_requests -= 1
                 raise
-            response.stream = WatchedStream(response.stream, turn)
-            return response
+            return WatchedAnswer(response, turn)
 
         return handle
 
 
-class WatchedStream(httpx.AsyncByteStream):
-    def __init__(self, stream, turn) -> None:
-        self.stream = stream
+class WatchedAnswer:
+    def __init__(self, answer, turn) -> None:
+        self.answer = answer
         self.turn = turn
+        self.status_code, self.headers = answer.status_code, answer.headers
+        self.stream = self.read(answer.stream)
 
-    async def __aiter__(self):
-        async for data in self.stream:
+    async def read(self, stream):
+        async for data in stream:
             self.turn.mark("bytes")
             yield data
 
     async def aclose(self) -> None:
-        await self.stream.aclose()
+        await self.answer.aclose()
         self.turn.open_requests -= 1
 
 

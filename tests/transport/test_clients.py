@@ -12,20 +12,20 @@ from llm_actors.providers.protocol import Endpoint, Server, Timeouts
 from llm_actors.runtime import loop as loops
 from llm_actors.testing import Answer, Close, Gate, ScriptedServer, Send, Stall, chunk, head, reply
 from llm_actors.transport import Clients
-from tests.transport.line_wire import run
+from tests.transport.line_wire import Bench, run
+
+pytestmark = pytest.mark.usefixtures("either_stack")
 
 DONE = Answer([Send(head() + chunk(b"= done\n") + chunk(b""))])
 
 
-def test_a_client_is_shared_by_base_url_and_all_share_one_ssl_context():
+def test_a_client_is_shared_by_base_url():
     async def main():
         clients = Clients(loops.here())
         one = clients.of(Endpoint("https://a/v1"))
         assert clients.of(Endpoint("https://a/v1", headers={"x": "y"})) is one
         other = clients.of(Endpoint("https://b/v1"))
         assert other is not one
-        assert one._transport._pool._ssl_context is other._transport._pool._ssl_context
-        assert one._transport._pool._max_connections == 1000
         assert clients.fetching() not in (one, other)
         return [one, other, clients]
 
@@ -231,10 +231,13 @@ def test_a_killed_server_is_a_broken_connection():
         run(body, server.base_url)
 
 
-def test_the_ssl_context_is_made_once(monkeypatch):
+@pytest.mark.parametrize("fast", ["0", "1"])
+def test_the_ssl_context_is_made_once_and_only_for_https(server, monkeypatch, fast):
     from llm_actors.transport import library
 
+    monkeypatch.setenv("LLM_ACTORS_FAST", fast)
     library.ssl_context.cache_clear()
+    monkeypatch.setattr(library, "_loaded", set())
     made = []
     original = httpx.create_ssl_context
 
@@ -244,11 +247,13 @@ def test_the_ssl_context_is_made_once(monkeypatch):
 
     monkeypatch.setattr(sys.modules["httpx"], "create_ssl_context", counted)
 
-    async def main():
-        ours = Clients(loops.here())
-        for number in range(5):
-            ours.of(Endpoint(f"https://{number}"))
+    async def main(url):
+        bench = Bench(url)
+        server.play(DONE)
+        await bench.call()
 
-    asyncio.run(main())
-    asyncio.run(main())
+    asyncio.run(main(server.base_url))
+    assert made == []
+    for port in (1, 2):
+        asyncio.run(main(f"https://127.0.0.1:{port}"))
     assert made == [1]

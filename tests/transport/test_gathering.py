@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_actors.runtime import loop as loops
 from llm_actors.transport import gathering
-from llm_actors.transport.gathering import gathered
+from llm_actors.transport.gathering import gathered as gathered_in
+from llm_actors.transport.turns import Turns
 
 STEPS = st.lists(st.one_of(st.binary(max_size=8), st.sampled_from(["turn", "sleep", "future"])), max_size=30)
+
+
+def gathered(steps):
+    return gathered_in(steps, Turns(loops.here()))
 
 
 async def source(steps, waits=None):

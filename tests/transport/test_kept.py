@@ -9,6 +9,8 @@ from llm_actors.testing import Answer, Close, Reset, Send, chunk, head
 from llm_actors.transport.kept import Trace
 from tests.transport.line_wire import run
 
+pytestmark = pytest.mark.usefixtures("either_stack")
+
 WHOLE = Answer([Send(head() + chunk(b"one\n= done\n") + chunk(b""))])
 DONE = RoundResult(raw_stop_reason="done")
 

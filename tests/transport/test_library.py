@@ -76,10 +76,14 @@ def test_the_first_request_of_a_process_imports_httpx_beside_the_loop(kind, endi
     assert longest < 0.05
 
 
+ALL = library.parts("https://127.0.0.1")
+
+
 @pytest.fixture
 def nothing_loaded(monkeypatch):
     library.ssl_context.cache_clear()
     monkeypatch.setattr(library, "_loading", {})
+    monkeypatch.setattr(library, "_loaded", set())
 
 
 def test_all_who_come_first_wait_for_one_import(nothing_loaded, monkeypatch):
@@ -87,13 +91,13 @@ def test_all_who_come_first_wait_for_one_import(nothing_loaded, monkeypatch):
     monkeypatch.setattr(library, "call_in_thread", lambda call, answer, name: threads.append((call, answer)))
 
     async def main():
-        waiting = [asyncio.create_task(library.load()) for _ in range(3)]
+        waiting = [asyncio.create_task(library.load(ALL)) for _ in range(3)]
         await asyncio.sleep(0)
         [(call, answer)] = threads
         call()
         answer.set(None)
         await asyncio.gather(*waiting)
-        await library.load()
+        await library.load(ALL)
 
     asyncio.run(main())
     assert len(threads) == 1
@@ -105,7 +109,7 @@ def test_where_no_thread_can_be_started_the_loop_does_it(nothing_loaded, monkeyp
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(library, "call_in_thread", refused)
-    asyncio.run(library.load())
+    asyncio.run(library.load(ALL))
     assert library.ssl_context.cache_info().currsize == 1
 
 
@@ -113,6 +117,6 @@ def test_a_failed_import_is_told_and_tried_again(nothing_loaded, monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)  # as Python marks a module that can't be imported
     for _ in range(2):
         with pytest.raises(ImportError):
-            asyncio.run(library.load())
+            asyncio.run(library.load(ALL))
     monkeypatch.undo()
-    asyncio.run(library.load())
+    asyncio.run(library.load(ALL))

@@ -10,6 +10,8 @@ from llm_actors.testing import Answer, Send, Stall, Trickle, chunk, head
 from llm_actors.transport.watch import Watch
 from tests.transport.line_wire import no_generator_left_to_the_collector, run
 
+pytestmark = pytest.mark.usefixtures("either_stack")
+
 
 def check(ending, phase, text):
     assert type(ending) is ModelTimeoutError
@@ -20,7 +22,7 @@ def check(ending, phase, text):
     assert "What to do: " in str(ending)
 
 
-@pytest.mark.parametrize("steps", [[Stall()], [Trickle(b"HTTP/1.1 200 OK\r\nx-slow: 1\r\n", 0.01)]])
+@pytest.mark.parametrize("steps", [[Stall()], [Send(b"HTTP/1.1 200 OK\r\n"), Trickle(b"x-slow: 1\r\n", 0.01)]])
 def test_an_answer_that_does_not_begin_is_given_up(server, steps):
     async def body(bench):
         server.play(Answer(steps))
