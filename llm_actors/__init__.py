@@ -17,7 +17,6 @@ import typing
 
 from .actor_system import ActorSystem, default_system
 from .catalogue.keys import get_key, load_keys
-from .catalogue.provider_info import ProviderInfo, get_providers, keep_models
 from .catalogue.registry import (
     ModelWithAliases,
     get_async_model,
@@ -130,8 +129,6 @@ from .messages import (
     tool_message,
     user,
 )
-from .model_listing import list_models
-from .providers.model_list import ListedModel
 from .providers.protocol import Limits, Timeouts
 from .runtime import Actor, Down, Monitor
 from .runtime.later import later as _later
@@ -139,9 +136,12 @@ from .shutdown import AbandonedCall, ShutdownReport
 
 if typing.TYPE_CHECKING:
     from .catalogue.endpoints import endpoint
+    from .catalogue.provider_info import ProviderInfo, get_providers, keep_models
     from .chat.compaction_policies import DropOldest, Summarise
     from .chat.group import Group
     from .chat.tool_pool import PoolStats
+    from .model_listing import list_models
+    from .providers.model_list import ListedModel
     from .runtime import Backoff, Child, ChildStatus, SupervisorRef, Topic
     from .runtime.actor_view import ActorView
     from .signals import ShutdownSignals
@@ -156,14 +156,19 @@ else:
         ChildStatus="runtime",
         DropOldest="chat.compaction_policies",
         Group="chat.group",
+        ListedModel="providers.model_list",
         LoopView="system_tree",
         PoolStats="chat.tool_pool",
+        ProviderInfo="catalogue.provider_info",
         ShutdownSignals="signals",
         Summarise="chat.compaction_policies",
         SupervisorRef="runtime",
         SystemTree="system_tree",
         Topic="runtime",
         endpoint="catalogue.endpoints",
+        get_providers="catalogue.provider_info",
+        keep_models="catalogue.provider_info",
+        list_models="model_listing",
     )
 
 __all__ = [

@@ -114,10 +114,9 @@ class ActorSystem(Supervising):
         check_settings(strategy, intensity, period)
         self.strategy: Strategy = strategy
         self.intensity, self.period, self.backoff = intensity, period, backoff
-        self._dead_letters = Tally()
+        self._dead_letters, self.sums = Tally(), Sums(NAMES)
         self._topics: Binding[Topics] = Binding()
         self.drain, self.stall_bound = checked_drain(drain), checked_bound(stall_bound)
-        self.sums = Sums(NAMES)
         self._engines: Attendance[LoopEngine] = Attendance()
         self._shutdown: Binding[Shutdown] = Binding()
 

@@ -34,7 +34,9 @@ def test_the_readme_starts_with_a_command_for_the_main_job_and_one_for_the_tests
     main_job, tests = commands()[:2]
     assert main_job.startswith("python3 -m venv .venv && ")
     assert ".venv/bin/llm-actors models install smollm2-135m" in main_job
-    assert tests == "python3 -m venv .venv && .venv/bin/pip install -q -e '.[local,test]' && .venv/bin/python -m tests"
+    assert (
+        tests == "python3 -m venv .venv && .venv/bin/pip install -q -e '.[local,test,sdk]' && .venv/bin/python -m tests"
+    )
 
 
 def test_ci_runs_the_readmes_second_command_in_an_environment_of_its_own():
@@ -49,7 +51,7 @@ def test_the_extras_and_scripts_of_the_readmes_commands_are_there():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     said = " ".join(commands())
     extras = {extra for group in re.findall(r"'\.\[([\w,]+)\]'", said) for extra in group.split(",")}
-    assert extras == {"local", "test"}
+    assert extras == {"local", "test", "sdk"}
     assert extras <= set(project["optional-dependencies"])
     assert set(re.findall(r"\.venv/bin/([\w-]+)", said)) - {"pip", "python"} <= set(project["scripts"])
 

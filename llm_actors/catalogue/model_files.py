@@ -16,7 +16,6 @@ tokens, in the currency of budgets; `long` holds for requests whose input is abo
 import json
 import logging
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm_actors.chat.budget import Price
@@ -25,7 +24,7 @@ from .preset import SEEN_AND_READ, LongPrice, Row
 from .user_dir import UserFile, user_folder
 
 _LOG = logging.getLogger(__name__)
-_OURS = Path(__file__).parent / "families"
+_OURS = "families"
 _USERS = "models"
 
 _files: dict[str, "UserFile[Family | None]"] = {}
@@ -56,10 +55,10 @@ def family_of(provider: str) -> Family | None:
 
 def family_text(provider: str) -> str | None:
     """The text of the file that `family_of()` reads; None without one."""
-    file, ours = _file(provider), _OURS / f"{provider}.json"
+    file = _file(provider)
     if file.exists() and file.look()[0] is not None:
-        return Path(file.path()).read_text(encoding="utf-8")
-    return ours.read_text(encoding="utf-8") if ours.exists() else None
+        return _text(file.path())
+    return _text(_library_s_path(provider))
 
 
 def stamp() -> tuple[Any, ...]:
@@ -181,6 +180,17 @@ _read: dict[str, Family | None] = {}
 
 def _library_s(provider: str) -> Family | None:
     if provider not in _read:
-        path = _OURS / f"{provider}.json"
-        _read[provider] = parse_family(path.read_text(encoding="utf-8")) if path.exists() else None
+        text = _text(_library_s_path(provider))
+        _read[provider] = parse_family(text) if text is not None else None
     return _read[provider]
+
+
+def _library_s_path(provider: str) -> str:
+    return os.path.join(os.path.dirname(__file__), _OURS, f"{provider}.json")  # noqa: PTH118, PTH120 - see _text
+
+
+def _text(path: str) -> str | None:
+    from pathlib import Path  # noqa: PLC0415 - 3 ms, with urllib: for who looks a model up
+
+    found = Path(path)
+    return found.read_text(encoding="utf-8") if found.exists() else None

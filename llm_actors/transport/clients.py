@@ -32,10 +32,6 @@ _KEEP_ALIVE_SECONDS = 4.0
 _FETCHING = object()
 
 
-CONNECTIONS = 1000
-"""Requests under way to one base URL from one loop, where nobody says otherwise."""
-
-
 class Clients:
     """Makes, shares and closes the clients of one loop. Its loop only.
 
