@@ -12,7 +12,7 @@ from llm_actors.messages.parts import AttachmentPart, assistant, system, user
 from tests.promises.worlds import check_valid
 from tests.strict import check_next as check_accepted
 
-PICTURE = AttachmentPart(llm.Attachment(url="https://example.com/a.png", type="image/png"))
+PICTURE = AttachmentPart(llm.Attachment(content=b"\x89PNG\r\n\x1a\n", type="image/png"))
 
 
 def calls(*ids):
