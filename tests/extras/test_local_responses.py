@@ -45,9 +45,11 @@ def test_a_history_with_calls_and_results_is_taken(make_engine):
             llm.tool_message(ToolResultPart("weather", "sunny", "call_1")),
             llm.user("Thanks. And tomorrow?"),
         ]
-        return await model.prompt(messages=messages, options={"max_tokens": 8}).text()
+        response = model.prompt(messages=messages, options={"max_tokens": 8})
+        await response.text()  # which may be empty: what so small a model says is not judged
+        return response.stop_reason
 
-    assert asyncio.run(with_model(make_engine(), use))
+    assert asyncio.run(with_model(make_engine(), use)) in ("stop", "length")
 
 
 def test_its_errors_are_typed(make_engine):
