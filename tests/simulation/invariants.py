@@ -239,9 +239,8 @@ def _check_stream(world: World, seen: Seen) -> None:
 
 def _check_reader(world: World, reader: Reader) -> None:
     seen = reader.seen
-    if seen in seen.talking.unposted() and isinstance(
-        reader.error, llm.LoopClosedError
-    ):  # it waits for a loop that lives
+    # It waits for a loop that lives, or did when it was cancelled: no loop has ever had it.
+    if seen.log.loop is None and isinstance(reader.error, llm.LoopClosedError):
         return
     if not reader.done:
         if not reader.gone:
