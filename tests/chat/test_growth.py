@@ -43,11 +43,12 @@ class Lines:
 
     def __enter__(self):
         self.count = 0
+        self.before = sys.gettrace()  # coverage's, which is not to end here
         sys.settrace(self._called)
         return self
 
     def __exit__(self, *_):
-        sys.settrace(None)
+        sys.settrace(self.before)
 
     def _called(self, _frame, _event, _what):
         return self._line
