@@ -258,7 +258,7 @@ class ConversationWork(Actor):
             if log.started:
                 log.seconds = self._now() - log.seconds
             log.history = self._history.fork()
-            ended.append((log, log.seal(error, live.output(one), live.turn.records[one.first_record :])))
+            # Counted and told before it is sealed: a thread that waits for the end goes on at once, and is to find all of it done.
             if not one.joint:
                 self.engine.counts[_counted_as(error)] += 1
             if one is not live and one.turn.state != "over":
@@ -267,6 +267,7 @@ class ConversationWork(Actor):
                 self.engine.observe(
                     TurnFinished(now=self._now(), conversation=self._id, response=log.id, rounds=rounds, error=text)
                 )
+            ended.append((log, log.seal(error, live.output(one), live.turn.records[one.first_record :])))
         if live.writer is not None:
             live.writer.close()
         return ended

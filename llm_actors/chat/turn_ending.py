@@ -195,7 +195,7 @@ class TurnEnding:
             return [Finish(error)]
         text = repr(error) if error is not None else None
         record = TurnFinished(now=now, conversation=plan.conversation, response=plan.id, rounds=self.round, error=text)
-        return [Finish(error), Observe(record)]
+        return [Observe(record), Finish(error)]  # whose cancel returns with the end has seen all of it
 
     def _append(self, entries: list[Entry], now: float) -> list[Command]:
         if self.plan.compacts is not None and self._bound is not None:
