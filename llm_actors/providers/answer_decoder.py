@@ -17,11 +17,10 @@ import msgspec
 from llm_actors.errors import ModelError, ProtocolError
 from llm_actors.messages import Item, RoundResult
 
-from .openai_errors import blank_keys
+from .error_words import frame
 from .protocol import Decoder
 
 _BOM = b"\xef\xbb\xbf"
-_FRAME = 2048
 
 
 class Splitter(Protocol):
@@ -145,8 +144,3 @@ class AnswerDecoder(Decoder):
             msg = f"{self._provider} sent an event that is not a JSON object"
             raise ProtocolError(msg, frame=frame(data))
         return plain
-
-
-def frame(data: bytes) -> bytes:
-    """The beginning of these bytes for an error, without keys."""
-    return blank_keys(data[:_FRAME].decode("utf-8", "replace")).encode()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from llm_actors.errors import ProtocolError
 
-from .openai_errors import blank_keys
+from .error_words import blank_keys
 from .sse import Event, SSEDecoder
 
 _BOM = b"\xef\xbb\xbf"

@@ -1,7 +1,7 @@
 """Errors of Anthropic's API, and of servers that speak its messages, as the typed tree of `llm_actors.errors`.
 
     above it   anthropic.py (an answer of status 400 or more), anthropic_answer.py (an error inside an answer of status 200)
-    below it   errors, anthropic_limits.py, retry_after.py
+    below it   errors, error_words.py, anthropic_limits.py, retry_after.py
 
 The body is `{"type": "error", "error": {"type", "message", "details": {"error_code"}}, "request_id"}`; the type is broad, the code names
 the cause: https://platform.claude.com/docs/en/api/errors. Other servers send FastAPI's `{"detail": ...}`, OpenAI's form, a page, nothing.
@@ -26,7 +26,7 @@ from llm_actors.errors import (
 )
 
 from .anthropic_limits import anthropic_rate_limits, wait_for_limits
-from .openai_errors import blank_keys
+from .error_words import MAX_TEXT, blank_keys, blanked, words_of
 from .retry_after import retry_after
 
 _BY_TYPE: dict[str, type[ProviderError]] = {
@@ -82,30 +82,27 @@ _HINTS: dict[type[ProviderError], str] = {
     ServerError: "the provider failed: try again later",
     InvalidRequestError: "the request has to change: check model id, options and base URL",
 }
-_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
-_MAX_TEXT = 1000
 
 
 def error_of_response(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """The error for an answer of status 400 or more. `headers` in lower case; the body may be anything."""
     text = body.decode("utf-8", "replace")
     try:
-        plain = _blanked(msgspec.json.decode(text))
+        plain = blanked(msgspec.json.decode(text))
     except (ValueError, RecursionError):
         plain = None
     said = _said(plain)
     if not said.message:
-        words = plain if isinstance(plain, str) else blank_keys(" ".join(_TAGS.sub(" ", text).split()))
-        said.message = words[:_MAX_TEXT] or "no text in the body"
-    return _error(provider, status, headers, said, blank_keys(text)[:_MAX_TEXT] if plain is None else plain)
+        said.message = words_of(text, plain)
+    return _error(provider, status, headers, said, blank_keys(text)[:MAX_TEXT] if plain is None else plain)
 
 
 def error_of_event(provider: str, plain: Any, headers: Mapping[str, str]) -> ProviderError:
     """The error for one that came inside an answer of status 200: as an event, or as the whole body."""
-    plain = _blanked(plain)
+    plain = blanked(plain)
     said = _said(plain)
     if not said.message:
-        said.message = _text(plain)[:_MAX_TEXT]
+        said.message = _text(plain)[:MAX_TEXT]
     return _error(provider, None, headers, said, plain)
 
 
@@ -126,11 +123,11 @@ def _said(plain: Any) -> _Said:
     request_id = _word(plain.get("request_id"))
     error = plain.get("error") or plain.get("detail") or plain
     if not isinstance(error, dict):
-        return _Said(_text(error)[:_MAX_TEXT], request_id=request_id)
+        return _Said(_text(error)[:MAX_TEXT], request_id=request_id)
     details = error.get("details")
     code = details.get("error_code") if isinstance(details, dict) else error.get("code")
     kind = _word(error.get("type"))
-    return _Said(_text(error.get("message"))[:_MAX_TEXT], None if kind == "error" else kind, _word(code), request_id)
+    return _Said(_text(error.get("message"))[:MAX_TEXT], None if kind == "error" else kind, _word(code), request_id)
 
 
 def _error(provider: str, status: int | None, headers: Mapping[str, str], said: _Said, body: Any) -> ProviderError:
@@ -182,12 +179,3 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _blanked(plain: Any) -> Any:
-    """Plain values with the keys blanked; value by value, as an escape in the JSON text may stand right before a key and hide it."""
-    if isinstance(plain, str):
-        return blank_keys(plain)
-    if isinstance(plain, dict):
-        return {blank_keys(name): _blanked(value) for name, value in plain.items()}
-    return [_blanked(value) for value in plain] if isinstance(plain, list) else plain

@@ -16,10 +16,10 @@ from llm_actors.errors import ModelError, ProtocolError, StreamTruncatedError
 from llm_actors.messages import Item, ModelRequest, RoundResult, StopReason, Usage
 from llm_actors.messages.assembly import Assembler
 
+from .error_words import blank_keys
 from .gemini_chunk import ABOUT_CANDIDATE, Candidate, Chunk, decode_chunk, decode_chunks
 from .gemini_errors import error_of_block, error_of_event, error_of_finish
 from .gemini_parts import Parts
-from .openai_errors import blank_keys
 from .protocol import Decoder
 from .sse import Event, SSEDecoder
 

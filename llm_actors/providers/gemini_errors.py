@@ -1,7 +1,7 @@
 """Errors of the Gemini API as the typed tree of `llm_actors.errors`.
 
     above it   gemini.py (an answer of status 400 or more), gemini_answer.py (an error inside an answer of status 200)
-    below it   errors
+    below it   errors, error_words.py
 
 The body is Google's `{"error": {"code", "message", "status", "details": [...]}}` (https://cloud.google.com/apis/design/errors), from some
 gateways in a list (google-gemini/gemini-cli#6454). A 429 has no Retry-After header: how long to wait stands in a `RetryInfo` among the
@@ -27,7 +27,7 @@ from llm_actors.errors import (
     ServerError,
 )
 
-from .openai_errors import blank_keys
+from .error_words import MAX_TEXT, blank_keys, blanked, words_of
 from .retry_after import retry_after
 
 # google.rpc.Code and its HTTP status: https://ai.google.dev/gemini-api/docs/troubleshooting
@@ -71,26 +71,21 @@ _HINTS: dict[type[ProviderError], str] = {
     ServerError: "the provider failed: try again",
     InvalidRequestError: "the request has to change: check model id, options and base URL",
 }
-_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
-_MAX_TEXT = 1000
 
 
 def error_of_response(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """The error for an answer of status 400 or more. `headers` in lower case; the body may be anything."""
     text = body.decode("utf-8", "replace")
     try:
-        plain = _blanked(msgspec.json.decode(text))
+        plain = blanked(msgspec.json.decode(text))
     except (ValueError, RecursionError):
-        words = blank_keys(" ".join(_TAGS.sub(" ", text).split()))[:_MAX_TEXT]
-        return _error(
-            provider, status, headers, {"message": words or "no text in the body"}, blank_keys(text)[:_MAX_TEXT]
-        )
+        return _error(provider, status, headers, {"message": words_of(text)}, blank_keys(text)[:MAX_TEXT])
     return _error(provider, status, headers, _fields(plain), plain)
 
 
 def error_of_event(provider: str, error: Any, headers: Mapping[str, str]) -> ProviderError:
     """The error that came inside an answer of status 200: the value of its `error`."""
-    plain = _blanked(error)
+    plain = blanked(error)
     return _error(provider, None, headers, _fields({"error": plain}), {"error": plain})
 
 
@@ -101,14 +96,14 @@ def error_of_block(provider: str, feedback: Mapping[str, Any], headers: Mapping[
     why = f" ({blank_keys(said)})" if isinstance(said, str) and said else ""
     msg = f"{provider} blocked the prompt: {reason}{why}. What to do: {_HINTS[ContentFilterError]}."
     return ContentFilterError(
-        msg, provider=provider, code=reason, request_id=headers.get("x-request-id"), body=_blanked(dict(feedback))
+        msg, provider=provider, code=reason, request_id=headers.get("x-request-id"), body=blanked(dict(feedback))
     )
 
 
 def error_of_finish(provider: str, reason: str, message: str | None, headers: Mapping[str, str]) -> ProviderError:
     """The model ended without an answer that can be used: a call that can't be read, or a history that it does not take."""
     kind = InvalidRequestError if reason == "MISSING_THOUGHT_SIGNATURE" else ServerError
-    said = f" ({blank_keys(message)[:_MAX_TEXT]})" if message else ""
+    said = f" ({blank_keys(message)[:MAX_TEXT]})" if message else ""
     msg = f"{provider} ended its answer with {reason}{said}. What to do: {_HINTS[kind]}."
     return kind(msg, provider=provider, code=reason, request_id=headers.get("x-request-id"))
 
@@ -192,13 +187,4 @@ def _seconds(text: str) -> float | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()[:_MAX_TEXT]
-
-
-def _blanked(plain: Any) -> Any:
-    """Plain values with everything that looks like a key blanked."""
-    if isinstance(plain, str):
-        return blank_keys(plain)
-    if isinstance(plain, dict):
-        return {blank_keys(name): _blanked(value) for name, value in plain.items()}
-    return [_blanked(value) for value in plain] if isinstance(plain, list) else plain
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()[:MAX_TEXT]

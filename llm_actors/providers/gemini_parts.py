@@ -17,7 +17,7 @@ from llm_actors.errors import ProtocolError
 from llm_actors.messages import Item, StreamEvent, ToolCall
 from llm_actors.messages.assembly import parse_arguments
 
-from .openai_errors import blank_keys
+from .error_words import blank_keys
 
 _FRAME = 256
 _ENCODER = msgspec.json.Encoder(order="deterministic")

@@ -17,7 +17,8 @@ from llm_actors.errors import ProtocolError, StreamTruncatedError
 from llm_actors.messages import Item, Message, ModelRequest, RoundResult, StopReason, StreamEvent, ToolCall, Usage
 from llm_actors.messages.assembly import Assembler, parse_arguments
 
-from .answer_decoder import AnswerDecoder, frame
+from .answer_decoder import AnswerDecoder
+from .error_words import frame
 from .ndjson import NDJSONDecoder
 from .openai_errors import error_of_event
 

@@ -25,10 +25,11 @@ from llm_actors.errors import ModelError, ProtocolError, StreamTruncatedError
 from llm_actors.messages import Item, Message, ModelRequest, RoundResult, StopReason, StreamEvent
 from llm_actors.messages.assembly import Assembler
 
+from .error_words import blank_keys
 from .openai_chat_calls import ToolCallSlots
 from .openai_chat_chunk import CallDelta, Chunk, Delta, decode_chunk, decode_envelope, lenient_chunk
 from .openai_chat_reasoning import Reasoning
-from .openai_errors import blank_keys, error_of_event
+from .openai_errors import error_of_event
 from .openai_usage import usage_of
 from .protocol import Decoder
 from .rate_limits import openai_rate_limits

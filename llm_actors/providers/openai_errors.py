@@ -1,7 +1,7 @@
 """Errors of OpenAI's API and of the servers that follow it, as the typed tree of `llm_actors.errors`.
 
     above it   openai_chat.py, openai_responses.py (an answer of status 400 or more), their decoders (an error inside one of status 200)
-    below it   errors
+    below it   errors, error_words.py
 
 The body is `{"error": {"message", "type", "param", "code"}}` at OpenAI; others send `{"error": "text"}`, `{"message": ...}`,
 `{"detail": ...}` (FastAPI), `{"object": "error", ...}`, a list of these, an HTML page of a proxy, or nothing. The code decides,
@@ -26,6 +26,7 @@ from llm_actors.errors import (
     ServerError,
 )
 
+from .error_words import MAX_TEXT, blank_keys, blanked, words_of
 from .rate_limits import go_duration, openai_rate_limits
 from .retry_after import retry_after
 
@@ -130,40 +131,29 @@ _HINTS: dict[type[ProviderError], str] = {
     ServerError: "the provider failed: try again later",
     InvalidRequestError: "the request has to change: check model id, options and base URL",
 }
-# Providers echo a wrong key in part; whatever looks like one is blanked. The pump blanks the key itself as well.
-_KEY = re.compile(
-    r"\b(?:sk|rk|pk|gsk|xai|hf|nvapi|tgp|csk)[-_][\w\-*.]{6,}|\bAIza[\w\-]{10,}|(?i:\bbearer)\s+[\w\-.~+/=*]{6,}"
-)
-_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^>]*>")
-_MAX_TEXT = 1000
 # "Rate limit reached for ... Please try again in 1.898s.": all there is to go by where the error is an event in a stream.
 _AGAIN_IN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:h|ms|m|s))+)", re.ASCII)
-
-
-def blank_keys(text: str) -> str:
-    """`text` with everything that looks like an API key replaced by `***`."""
-    return _KEY.sub("***", text)
 
 
 def error_of_response(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
     """The error for an answer of status 400 or more. `headers` in lower case; the body may be anything."""
     text = body.decode("utf-8", "replace")
     try:
-        plain = _blanked(msgspec.json.decode(text))
+        plain = blanked(msgspec.json.decode(text))
     except (ValueError, RecursionError):
         plain = None
     fields = _fields(plain)
     if not fields.message:
-        fields.message = _of_text(text, plain)
-    return _error(provider, status, headers, fields, blank_keys(text)[:_MAX_TEXT] if plain is None else plain)
+        fields.message = words_of(text, plain)
+    return _error(provider, status, headers, fields, blank_keys(text)[:MAX_TEXT] if plain is None else plain)
 
 
 def error_of_event(provider: str, plain: Any, headers: Mapping[str, str]) -> ProviderError:
     """The error for one that came inside an answer of status 200: as an event, or as the whole body."""
-    plain = _blanked(plain)
+    plain = blanked(plain)
     fields = _fields(plain)
     if not fields.message:
-        fields.message = _text(plain)[:_MAX_TEXT]
+        fields.message = _text(plain)[:MAX_TEXT]
     return _error(provider, None, headers, fields, plain)
 
 
@@ -188,7 +178,7 @@ def _fields(plain: Any) -> _Fields:
     if isinstance(metadata, dict) and metadata.get("raw"):  # OpenRouter: what its own provider said
         message = f"{message}: {_text(metadata['raw'])}"
     code = error.get("code")
-    return _Fields(message[:_MAX_TEXT], _word(code), _word(error.get("type") or error.get("status")), _status(code))
+    return _Fields(message[:MAX_TEXT], _word(code), _word(error.get("type") or error.get("status")), _status(code))
 
 
 def _error(provider: str, status: int | None, headers: Mapping[str, str], fields: _Fields, body: Any) -> ProviderError:
@@ -246,20 +236,3 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _of_text(text: str, plain: Any) -> str:
-    """The words of a body that is not an error object: of an HTML page without its tags."""
-    if isinstance(plain, str):
-        return plain[:_MAX_TEXT]
-    words = blank_keys(" ".join(_TAGS.sub(" ", text).split()))
-    return words[:_MAX_TEXT] or "no text in the body"
-
-
-def _blanked(plain: Any) -> Any:
-    """Plain values with the keys blanked; value by value, as an escape in the JSON text may stand right before a key and hide it."""
-    if isinstance(plain, str):
-        return blank_keys(plain)
-    if isinstance(plain, dict):
-        return {blank_keys(name): _blanked(value) for name, value in plain.items()}
-    return [_blanked(value) for value in plain] if isinstance(plain, list) else plain

@@ -17,7 +17,8 @@ import msgspec
 from llm_actors.errors import ProtocolError, StreamTruncatedError
 from llm_actors.messages import Item, ModelRequest, RoundResult, StopReason, StreamEvent
 
-from .answer_decoder import AnswerDecoder, frame
+from .answer_decoder import AnswerDecoder
+from .error_words import frame
 from .openai_errors import error_of_event
 from .openai_responses_items import CALLS, CUSTOM, Channel, Slot, Slots
 from .openai_responses_output import calls_of, message_of, own_events, reasoning_event
