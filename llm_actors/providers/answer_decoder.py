@@ -1,6 +1,6 @@
 """What the decoders of an answer have in common: how bytes come in, how an error leaves, how much may arrive.
 
-    above it   openai_responses_answer.py, ollama_answer.py: they say what an event, and what a whole body means
+    above it   the decoder of each wire, which says what an event, and what a whole body means
     below it   sse.py or ndjson.py splits the bytes
 
 What came is judged by its first byte and its content type, not by what was asked: servers answer a stream with one JSON body, mostly an
@@ -10,7 +10,7 @@ when it is called again.
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,10 @@ from .error_words import frame
 from .protocol import Decoder
 
 _BOM = b"\xef\xbb\xbf"
+
+
+Step: TypeAlias = Callable[[bytes, list[Item]], None]
+"""Takes bytes, and appends to the items what they say."""
 
 
 class Splitter(Protocol):
@@ -61,9 +65,10 @@ class AnswerDecoder(Decoder):
     def _result(self) -> RoundResult:
         """How the answer ended. Raises `StreamTruncatedError` if it did not."""
 
-    @abstractmethod
     def _is_whole(self, head: bytes, kind: str) -> bool:
-        """Whether a body that begins so, of this content type, is one JSON value and no stream."""
+        """Whether a body that begins so, of this content type, is one JSON value and no stream; here: of server-sent events."""
+        json_by_kind = "json" in kind and "ndjson" not in kind and not head.startswith((b"d", b"e", b":", b"i", b"r"))
+        return head.startswith((b"{", b"[")) or json_by_kind
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that these bytes complete. Raises the typed error of the stream, or `ProtocolError`."""
@@ -79,7 +84,7 @@ class AnswerDecoder(Decoder):
             raise self._failure
         return self._result()
 
-    def _guarded(self, step: Callable[[bytes, list[Item]], None], data: bytes) -> list[Item]:
+    def _guarded(self, step: Step, data: bytes) -> list[Item]:
         if self._failure is not None:
             raise self._failure
         items: list[Item] = []

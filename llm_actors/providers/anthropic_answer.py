@@ -1,7 +1,8 @@
 """Decodes an answer of Anthropic's messages: a stream of events, or one JSON body.
 
     above it   anthropic.py
-    below it   answer_frames.py (bytes -> events), anthropic_blocks.py (events -> items and parts), anthropic_usage.py, anthropic_errors.py
+    below it   answer_decoder.py, sse.py (bytes -> events), anthropic_blocks.py (events -> items and parts), anthropic_usage.py,
+               anthropic_errors.py
 
 The terminal fact is `message_stop`, or a `message_delta` with a stop_reason (or, of one JSON body, that it is whole). An error may come at
 any moment, also behind a status of 200; the connection is closed behind it without `message_stop`.
@@ -13,22 +14,22 @@ An error never takes away what came before it in the same read: `feed()` gives t
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from llm_actors.errors import ModelError, ProtocolError, StreamTruncatedError
+from llm_actors.errors import ProtocolError, StreamTruncatedError
 from llm_actors.messages import Item, Message, ModelRequest, RoundResult, StopReason, ToolCall
 
-from .answer_frames import AnswerFrames, frame_of
+from .answer_decoder import AnswerDecoder
 from .anthropic_blocks import Block, kind_of_delta
 from .anthropic_errors import error_of_event
 from .anthropic_limits import anthropic_rate_limits
 from .anthropic_request import prefix_of
 from .anthropic_usage import later, usage_of
-from .protocol import Decoder
-from .sse import Event
+from .error_words import frame
+from .sse import Event, SSEDecoder
 
 _STOP_REASONS: dict[str, StopReason] = {
     "end_turn": "stop",
@@ -59,20 +60,14 @@ class _TextEvent(msgspec.Struct, gc=False):
 _decode_event = msgspec.json.Decoder(_TextEvent).decode
 
 
-class AnthropicDecoder(Decoder):
+class AnthropicDecoder(AnswerDecoder):
     """Decodes one answer. Its loop only; `provider` names the server in errors and metadata, `headers` are the answer's, in lower case."""
 
     def __init__(
         self, provider: str, request: ModelRequest, headers: Mapping[str, str], *, max_event: int, max_answer: int
     ) -> None:
-        self.finished = False
-        self._provider = provider
+        super().__init__(provider, headers, SSEDecoder(max_event), max_answer=max_answer)
         self._request = request
-        self._headers = headers
-        self._max_answer = max_answer
-        self._failure: ModelError | None = None
-        self._frames = AnswerFrames(provider, headers, max_event)
-        self._size = 0
         self._blocks: list[Block] = []
         self._by_index: dict[Any, Block] = {}
         self._ids: set[str] = set()
@@ -81,63 +76,31 @@ class AnthropicDecoder(Decoder):
         self._usage: dict[str, Any] = {}
         self._model: str | None = None
         self._envelope: dict[str, Any] = {}
-        self._events: dict[str, Callable[[dict[str, Any], list[Item]], None]] = {
-            "message_start": self._begin,
+        self._known: dict[str, Callable[[dict[str, Any], list[Item]], None]] = {
+            "message_start": self._begin_message,
             "content_block_start": self._begin_block,
             "content_block_delta": self._grow_block,
             "content_block_stop": self._end_block,
             "message_delta": self._tell,
             "message_stop": self._stop,
-            "message": self._whole,
+            "message": self._message,
         }
 
-    def feed(self, data: bytes) -> list[Item]:
-        """The items that these bytes complete. Raises the typed error of the stream, or `ProtocolError`."""
-        return self._guarded(lambda items: self._take(self._frames.feed(data), items, len(data)))
-
-    def tail(self) -> list[Item]:
-        """The items that only the end of the bytes completes: an unterminated last event, or all of a JSON body."""
-        return self._guarded(self._end)
-
-    def close(self) -> RoundResult:
-        """How the answer ended. Raises `StreamTruncatedError` if it did not."""
-        if self._failure is not None:
-            raise self._failure
-        if self._stop_reason is None and not self._stopped:
-            msg = f"the answer of {self._provider} is cut: it ended without a stop_reason"
-            raise StreamTruncatedError(msg)
-        return self._result()
-
-    def _guarded(self, step: Callable[[list[Item]], None]) -> list[Item]:
-        if self._failure is not None:
-            raise self._failure
-        items: list[Item] = []
-        if self.finished:
-            return items
-        try:
-            step(items)
-        except ModelError as error:
-            self._failure = error
-            self.finished = True
-            if not items:
-                raise
-        return items
-
-    def _end(self, items: list[Item]) -> None:
-        events = self._frames.end()
-        try:
-            self._take(events, items, 0)
-        except ProtocolError:
-            if self._frames.is_body and not _is_cut(events[0][1]):
-                raise
-            return  # a last event without its end that can't be read was cut; `close()` says so if it mattered
-        if self._frames.is_body and events and self._stop_reason is None:
-            msg = f"{self._provider} sent a JSON body without an answer"
-            raise ProtocolError(msg, frame=frame_of(events[0][1]))
+    def _end(self, data: bytes, items: list[Item]) -> None:
+        super()._end(data, items)
         for block in self._blocks:
             items += block.close()
 
-    def _take(self, events: Iterable[Event], items: list[Item], size: int) -> None:
+    def _whole(self, data: bytes, items: list[Item]) -> None:
+        """An answer that is one JSON body."""
+        if _is_cut(data):
+            return  # `close()` says so
+        self._event(None, data, items)
+        if self._stop_reason is None:
+            msg = f"{self._provider} sent a JSON body without an answer"
+            raise ProtocolError(msg, frame=frame(data))
+
+    def _events(self, events: list[Event], items: list[Item]) -> None:
         """The hot loop: nearly all events only add text, and are done with in the first branch."""
         by_index = self._by_index
         for name, data in events:
@@ -154,7 +117,7 @@ class AnthropicDecoder(Decoder):
             self._event(name, data, items)
             if self.finished:
                 break
-        self._count(size)
+        self._count(sum([len(data) for _, data in events]))
 
     def _event(self, name: str | None, data: bytes, items: list[Item]) -> None:
         if data.lstrip().startswith(b"[DONE]"):  # of gateways; it proves nothing
@@ -163,26 +126,15 @@ class AnthropicDecoder(Decoder):
         kind = plain.get("type")
         if kind == "error" or name == "error" or plain.get("error"):
             raise error_of_event(self._provider, plain, self._headers)
-        known = self._events.get(kind if isinstance(kind, str) else name or "")
+        known = self._known.get(kind if isinstance(kind, str) else name or "")
         if known is not None:
             known(plain, items)
         elif kind is None and ("detail" in plain or "message" in plain or plain.get("object") == "error"):
             raise error_of_event(self._provider, plain, self._headers)
 
-    def _plain(self, data: bytes) -> dict[str, Any]:
-        try:
-            plain = msgspec.json.decode(data)
-        except (ValueError, RecursionError) as error:
-            msg = f"{self._provider} sent an event that is not JSON: {error}"
-            raise ProtocolError(msg, frame=frame_of(data)) from None
-        if not isinstance(plain, dict):
-            msg = f"{self._provider} sent an event that is not a JSON object"
-            raise ProtocolError(msg, frame=frame_of(data))
-        return plain
-
     # ---- events -----------------------------------------------------------------------------------------------------------------
 
-    def _begin(self, plain: dict[str, Any], items: list[Item]) -> None:  # noqa: ARG002 - one signature for all events
+    def _begin_message(self, plain: dict[str, Any], items: list[Item]) -> None:  # noqa: ARG002 - one signature for all events
         message = plain.get("message")
         if isinstance(message, dict):
             self._note(message)
@@ -217,8 +169,8 @@ class AnthropicDecoder(Decoder):
             items += block.close()
         self._stopped = self.finished = True
 
-    def _whole(self, plain: dict[str, Any], items: list[Item]) -> None:
-        """An answer that is one JSON body."""
+    def _message(self, plain: dict[str, Any], items: list[Item]) -> None:
+        """A message in one piece: a JSON body."""
         content = plain.get("content")
         for index, raw in enumerate(content if isinstance(content, list) else ()):
             if isinstance(raw, dict):
@@ -261,15 +213,12 @@ class AnthropicDecoder(Decoder):
         kept = self._envelope | {name: value for name, value in told.items() if name not in _NOT_KEPT}
         self._envelope = {name: value for name, value in kept.items() if value not in (None, "", [], {})}
 
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > self._max_answer:
-            msg = f"the answer of {self._provider} is larger than the limit of {self._max_answer} bytes"
-            raise ProtocolError(msg)
-
     # ---- the end ----------------------------------------------------------------------------------------------------------------
 
     def _result(self) -> RoundResult:
+        if self._stop_reason is None and not self._stopped:
+            msg = f"the answer of {self._provider} is cut: it ended without a stop_reason"
+            raise StreamTruncatedError(msg)
         raw_reason = self._stop_reason
         reason: StopReason = _STOP_REASONS.get((raw_reason or "end_turn").lower(), "other")
         calls, cut_calls = self._calls(reason)

@@ -8,19 +8,18 @@ candidate but a `promptFeedback`: that is a ContentFilterError. An answer that a
 `content_filter`; one that says nothing at all although the model stopped by itself has the stop reason `other`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
-from llm_actors.errors import ModelError, ProtocolError, StreamTruncatedError
+from llm_actors.errors import ProtocolError, StreamTruncatedError
 from llm_actors.messages import Item, ModelRequest, RoundResult, StopReason, Usage
 from llm_actors.messages.assembly import Assembler
 
-from .error_words import blank_keys
+from .answer_decoder import AnswerDecoder, Step
+from .error_words import frame
 from .gemini_chunk import ABOUT_CANDIDATE, Candidate, Chunk, decode_chunk, decode_chunks
 from .gemini_errors import error_of_block, error_of_event, error_of_finish
 from .gemini_parts import Parts
-from .protocol import Decoder
 from .sse import Event, SSEDecoder
 
 # https://ai.google.dev/api/generate-content#FinishReason, and the enum of Google's SDK (google-genai 3.6.1), which has some more.
@@ -42,25 +41,15 @@ _FAILED = frozenset(
     {"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE"}
 )
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
-_FRAME = 2048
 
 
-class GeminiDecoder(Decoder):
+class GeminiDecoder(AnswerDecoder):
     """Decodes one answer. Its loop only; `provider` names the server in errors and metadata, `headers` are the answer's, in lower case."""
 
     def __init__(
         self, provider: str, request: ModelRequest, headers: Mapping[str, str], *, max_event: int, max_answer: int
     ) -> None:
-        self.finished = False
-        self._provider = provider
-        self._headers = headers
-        self._max_event = max_event
-        self._max_answer = max_answer
-        self._failure: ModelError | None = None
-        self._head = b""  # bytes that don't yet tell what the answer is
-        self._sse: SSEDecoder | None = None
-        self._body: bytearray | None = None
-        self._size = 0
+        super().__init__(provider, headers, SSEDecoder(max_event), max_answer=max_answer)
         self._finish_reason: str | None = None
         self._usage: dict[str, Any] = {}
         self._about: dict[str, Any] = {}
@@ -68,78 +57,17 @@ class GeminiDecoder(Decoder):
         self._parts = Parts(provider, f"{request.request_id}:{len(request.messages)}")
         self._assembler = Assembler()
 
-    def feed(self, data: bytes) -> list[Item]:
-        """The items that these bytes complete. Raises the typed error of the stream, or `ProtocolError`."""
-        return self._guarded(self._take, data)
-
-    def tail(self) -> list[Item]:
-        """The items that only the end of the bytes completes: an unterminated last event, or all of a JSON body."""
-        return self._guarded(self._end, b"")
-
-    def close(self) -> RoundResult:
-        """How the answer ended. Raises `StreamTruncatedError` if it did not."""
-        if self._failure is not None:
-            raise self._failure
-        if self._finish_reason is None:
-            msg = f"the answer of {self._provider} is cut: it ended without a finishReason"
-            raise StreamTruncatedError(msg)
-        return self._result(self._finish_reason)
-
-    def _guarded(self, step: Callable[[bytes, list[Item]], None], data: bytes) -> list[Item]:
-        if self._failure is not None:
-            raise self._failure
-        items: list[Item] = []
-        if self.finished:
-            return items
-        try:
-            step(data, items)
-        except ModelError as error:
-            self._failure = error
-            self.finished = True
-            if not items:
-                raise
+    def _guarded(self, step: Step, data: bytes) -> list[Item]:
+        items = super()._guarded(step, data)
         self._assembler.add(items)
         return items
 
-    def _take(self, data: bytes, items: list[Item]) -> None:
-        self._size += len(data)
-        if self._size > self._max_answer:
-            msg = f"the answer of {self._provider} is larger than the limit of {self._max_answer} bytes"
-            raise ProtocolError(msg)
-        if self._sse is not None:
-            self._events(self._sse.feed(data), items)
-        elif self._body is not None:
-            self._body += data
-        else:
-            self._head = (self._head + data).removeprefix(b"\xef\xbb\xbf").lstrip()
-            head = self._head
-            if head and head not in (b"\xef", b"\xef\xbb"):
-                self._head = b""
-                self._begin(head, items)
-
-    def _begin(self, head: bytes, items: list[Item]) -> None:
-        """What came is judged by its first byte, not by what was asked: gateways answer a stream with one JSON body."""
-        kind = self._headers.get("content-type", "").lower()
-        if head.startswith(b"<") or "html" in kind:
-            msg = f"{self._provider} answered with a page, not with an answer of a model: check the base URL and the proxies"
-            raise ProtocolError(msg, frame=_frame(head))
-        json_by_kind = "json" in kind and not head.startswith((b"d", b"e", b":", b"i", b"r"))
-        if head.startswith((b"{", b"[")) or json_by_kind:
-            self._body = bytearray(head)
-        else:
-            self._sse = SSEDecoder(self._max_event)
-            self._events(self._sse.feed(head), items)
-
-    def _end(self, _: bytes, items: list[Item]) -> None:
-        if self._sse is not None:
-            events = self._sse.end()
-            with suppress(ProtocolError):  # a last event that can't be read was cut; `close()` says so if it mattered
-                self._events(events, items)
-        elif self._body is not None:
-            self._whole(bytes(self._body), items)
+    def _end(self, data: bytes, items: list[Item]) -> None:
+        super()._end(data, items)
         self._parts.flush(items)
 
-    def _events(self, events: Iterable[Event], items: list[Item]) -> None:
+    def _events(self, events: list[Event], items: list[Item]) -> None:
+        self._count(sum([len(data) for _, data in events]))
         for _, data in events:
             if data.lstrip().startswith(b"[DONE]"):
                 continue  # none of Gemini's, but gateways that speak several wires end all of them so; it proves nothing
@@ -147,7 +75,7 @@ class GeminiDecoder(Decoder):
                 chunks = [decode_chunk(data)] if not data.lstrip().startswith(b"[") else decode_chunks(data)
             except (ValueError, RecursionError) as error:
                 msg = f"{self._provider} sent an event that is none of this wire: {error}"
-                raise ProtocolError(msg, frame=_frame(data)) from None
+                raise ProtocolError(msg, frame=frame(data)) from None
             for chunk in chunks:
                 self._chunk(chunk, items)
 
@@ -159,7 +87,7 @@ class GeminiDecoder(Decoder):
             if "truncated" in str(error):
                 return  # `close()` says so
             msg = f"{self._provider} sent a JSON body that is none of this wire: {error}"
-            raise ProtocolError(msg, frame=_frame(data)) from None
+            raise ProtocolError(msg, frame=frame(data)) from None
         for chunk in chunks:
             self._chunk(chunk, items)
 
@@ -194,7 +122,11 @@ class GeminiDecoder(Decoder):
         if self._usage.get("thoughtsTokenCount"):
             self._parts.hidden_thinking(items)
 
-    def _result(self, finish_reason: str) -> RoundResult:
+    def _result(self) -> RoundResult:
+        finish_reason = self._finish_reason
+        if finish_reason is None:
+            msg = f"the answer of {self._provider} is cut: it ended without a finishReason"
+            raise StreamTruncatedError(msg)
         reason = _STOP_REASONS.get(finish_reason, "other")
         calls, cut_calls = self._parts.result(cut=reason in ("length", "content_filter"))
         if calls and reason in ("stop", "other"):
@@ -241,7 +173,3 @@ def _usage_of(plain: dict[str, Any]) -> Usage | None:
 def _tokens(plain: Mapping[str, Any], name: str) -> int | None:
     value = plain.get(name)
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _frame(data: bytes) -> bytes:
-    return blank_keys(data[:_FRAME].decode("utf-8", "replace")).encode()

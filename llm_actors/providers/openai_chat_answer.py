@@ -16,22 +16,22 @@ Measured: 1.5 us of CPU a chunk for a stream of 20,000 chunks of 311 bytes in re
 choosing 0.4, assembling 0.1. On the same machine, shared and slow, `json.loads` alone takes 7 us a chunk. One chunk a read: 5 us.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from llm_actors.errors import ModelError, ProtocolError, StreamTruncatedError
+from llm_actors.errors import ProtocolError, StreamTruncatedError
 from llm_actors.messages import Item, Message, ModelRequest, RoundResult, StopReason, StreamEvent
 from llm_actors.messages.assembly import Assembler
 
-from .error_words import blank_keys
+from .answer_decoder import AnswerDecoder, Step
+from .error_words import frame
 from .openai_chat_calls import ToolCallSlots
 from .openai_chat_chunk import CallDelta, Chunk, Delta, decode_chunk, decode_envelope, lenient_chunk
 from .openai_chat_reasoning import Reasoning
 from .openai_errors import error_of_event
 from .openai_usage import usage_of
-from .protocol import Decoder
 from .rate_limits import openai_rate_limits
 from .sse import Event, SSEDecoder
 
@@ -50,10 +50,9 @@ _STOP_REASONS: dict[str, StopReason] = {
     "safety": "content_filter",
     "refusal": "refusal",
 }
-_FRAME = 2048
 
 
-class ChatDecoder(Decoder):
+class ChatDecoder(AnswerDecoder):
     """Decodes one answer. Its loop only; `provider` names the server in errors and metadata, `headers` are the answer's, in lower case."""
 
     def __init__(
@@ -66,17 +65,8 @@ class ChatDecoder(Decoder):
         max_answer: int,
         done_is_proof: bool = False,
     ) -> None:
-        self.finished = False
-        self._provider = provider
-        self._headers = headers
-        self._max_answer = max_answer
+        super().__init__(provider, headers, SSEDecoder(max_event), max_answer=max_answer)
         self._done_is_proof = done_is_proof
-        self._failure: ModelError | None = None
-        self._head = b""  # bytes that don't yet tell what the answer is
-        self._sse: SSEDecoder | None = None
-        self._body: bytearray | None = None
-        self._max_event = max_event
-        self._size = 0
         self._choice: int | None = -1  # the index of the choice we follow; -1: none seen yet
         self._deltas = False
         self._done = False
@@ -88,75 +78,12 @@ class ChatDecoder(Decoder):
         self._calls = ToolCallSlots(provider, f"{request.request_id}:{len(request.messages)}")
         self._assembler = Assembler()
 
-    def feed(self, data: bytes) -> list[Item]:
-        """The items that these bytes complete. Raises the typed error of the stream, or `ProtocolError`."""
-        return self._guarded(self._take, data)
-
-    def tail(self) -> list[Item]:
-        """The items that only the end of the bytes completes: an unterminated last event, or all of a JSON body."""
-        return self._guarded(self._end, b"")
-
-    def close(self) -> RoundResult:
-        """How the answer ended. Raises `StreamTruncatedError` if it did not."""
-        if self._failure is not None:
-            raise self._failure
-        if self._finish_reason is None and not (self._done_is_proof and self._done):
-            msg = f"the answer of {self._provider} is cut: it ended without a finish_reason"
-            raise StreamTruncatedError(msg)
-        return self._result()
-
-    def _guarded(self, step: Any, data: bytes) -> list[Item]:
-        if self._failure is not None:
-            raise self._failure
-        items: list[Item] = []
-        if self.finished:
-            return items
-        try:
-            step(data, items)
-        except ModelError as error:
-            self._failure = error
-            self.finished = True
-            if not items:
-                raise
+    def _guarded(self, step: Step, data: bytes) -> list[Item]:
+        items = super()._guarded(step, data)
         self._assembler.add(items)
         return items
 
-    def _take(self, data: bytes, items: list[Item]) -> None:
-        if self._sse is not None:
-            self._events(self._sse.feed(data), items)
-        elif self._body is not None:
-            self._body += data
-            self._count(len(data))
-        else:
-            self._head = (self._head + data).removeprefix(b"\xef\xbb\xbf").lstrip()
-            head = self._head
-            if head and head not in (b"\xef", b"\xef\xbb"):
-                self._head = b""
-                self._begin(head)
-                self._take(head, items)
-
-    def _begin(self, head: bytes) -> None:
-        kind = self._headers.get("content-type", "").lower()
-        if head.startswith(b"<") or "html" in kind:
-            msg = f"{self._provider} answered with a page, not with an answer of a model: check the base URL and the proxies"
-            raise ProtocolError(msg, frame=_frame(head))
-        json_by_kind = "json" in kind and "ndjson" not in kind and not head.startswith((b"d", b"e", b":", b"i", b"r"))
-        if head.startswith((b"{", b"[")) or json_by_kind:
-            self._body = bytearray()
-        else:
-            self._sse = SSEDecoder(self._max_event)
-
-    def _end(self, _: bytes, items: list[Item]) -> None:
-        if self._sse is not None:
-            events = self._sse.end()
-            try:
-                self._events(events, items)
-            except ProtocolError:
-                return  # a last event without its end that can't be read was cut; `close()` says so if it mattered
-        elif self._body is not None:
-            self._whole(bytes(self._body), items)
-
-    def _events(self, events: Iterable[Event], items: list[Item]) -> None:
+    def _events(self, events: list[Event], items: list[Item]) -> None:
         """The hot loop: nearly all chunks only add text, and are done with in the first branch."""
         size = 0
         following = self._choice
@@ -197,20 +124,6 @@ class ChatDecoder(Decoder):
         """A chunk that the strict decoder did not take."""
         return lenient_chunk(self._plain(data))
 
-    def _plain(self, data: bytes) -> dict[str, Any]:
-        """The event as an object, the first of them where it is a list (errors of Gemini's endpoint)."""
-        try:
-            plain = msgspec.json.decode(data)
-        except (ValueError, RecursionError) as error:
-            msg = f"{self._provider} sent an event that is not JSON: {error}"
-            raise ProtocolError(msg, frame=_frame(data)) from None
-        if isinstance(plain, list) and plain:
-            plain = plain[0]
-        if not isinstance(plain, dict):
-            msg = f"{self._provider} sent an event that is not a JSON object"
-            raise ProtocolError(msg, frame=_frame(data))
-        return plain
-
     def _whole(self, data: bytes, items: list[Item]) -> None:
         """An answer that is one JSON body."""
         try:
@@ -222,7 +135,7 @@ class ChatDecoder(Decoder):
         self._chunk(None, data, chunk, items)
         if not chunk.choices:
             msg = f"{self._provider} sent a JSON body without an answer"
-            raise ProtocolError(msg, frame=_frame(data))
+            raise ProtocolError(msg, frame=frame(data))
         self._done = self._done_is_proof = self.finished = True
 
     def _chunk(self, name: str | None, data: bytes, chunk: Chunk, items: list[Item]) -> None:
@@ -280,13 +193,10 @@ class ChatDecoder(Decoder):
             return  # invalid text in a field that nobody needs
         self._envelope |= {name: value for name, value in msgspec.structs.asdict(envelope).items() if value}
 
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > self._max_answer:
-            msg = f"the answer of {self._provider} is larger than the limit of {self._max_answer} bytes"
-            raise ProtocolError(msg)
-
     def _result(self) -> RoundResult:
+        if self._finish_reason is None and not (self._done_is_proof and self._done):
+            msg = f"the answer of {self._provider} is cut: it ended without a finish_reason"
+            raise StreamTruncatedError(msg)
         reason = _STOP_REASONS.get((self._finish_reason or "stop").lower(), "other")
         calls, cut_calls = self._calls.result(cut=reason in ("length", "content_filter"))
         if self._refused:
@@ -318,7 +228,3 @@ class ChatDecoder(Decoder):
                 msgspec.structs.replace(message, provider_metadata={self._provider: metadata}) for message in messages
             ]
         return messages
-
-
-def _frame(data: bytes) -> bytes:
-    return blank_keys(data[:_FRAME].decode("utf-8", "replace")).encode()

@@ -73,10 +73,6 @@ class ResponsesDecoder(AnswerDecoder):
         self._status: str | None = None
         self._response: dict[str, Any] = {}
 
-    def _is_whole(self, head: bytes, kind: str) -> bool:
-        json_by_kind = "json" in kind and not head.startswith((b"d", b"e", b":", b"i", b"r"))
-        return head.startswith((b"{", b"[")) or json_by_kind
-
     def _events(self, events: list[Event], items: list[Item]) -> None:
         """The hot loop: nearly all events add text to the same item, and are done with in the first branch."""
         size = 0
