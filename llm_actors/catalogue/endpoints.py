@@ -21,39 +21,40 @@ from .address import PICTURES, check_address, check_client, check_headers, check
 from .model_with_aliases import ModelWithAliases, pair_of
 
 
-def _anthropic(name: str, _: Any) -> Provider:
+def _anthropic(name: str) -> Provider:
     # Imported by who speaks it, as the others below: a codec takes milliseconds, at each start of each program.
     from llm_actors.providers.anthropic import Anthropic  # noqa: PLC0415
 
     return Anthropic(name)
 
 
-def _gemini(name: str, _: Any) -> Provider:
+def _gemini(name: str) -> Provider:
     from llm_actors.providers.gemini import Gemini  # noqa: PLC0415
 
     return Gemini(name)
 
 
-def _responses(name: str, dialect: Any) -> Provider:
+def _responses(name: str) -> Provider:
     from llm_actors.providers.openai_responses import OpenAIResponses  # noqa: PLC0415
 
-    return OpenAIResponses(name, dialect)
+    return OpenAIResponses(name)
 
 
-def _ollama(name: str, dialect: Any) -> Provider:
+def _ollama(name: str) -> Provider:
     from llm_actors.providers.ollama import Ollama  # noqa: PLC0415
 
-    return Ollama(name, dialect)
+    return Ollama(name)
 
 
-WIRES: Mapping[str, Callable[[str, Any], Provider]] = {
-    "openai-chat": OpenAIChat,
+_CHAT = "openai-chat"
+WIRES: Mapping[str, Callable[[str], Provider]] = {
+    _CHAT: OpenAIChat,
     "openai-responses": _responses,
     "anthropic": _anthropic,
     "gemini": _gemini,
     "ollama": _ollama,
 }
-"""Wire protocols by name: a provider's name and a dialect (or None) -> its codec."""
+"""Wire protocols by name: a provider's name -> its codec. Chat completions alone have dialects."""
 
 DIALECTS: Mapping[str, ChatDialect] = {"openai": OPENAI, "embedded": EMBEDDED, "llama.cpp": LLAMA_CPP}
 """Deviations of families of servers, by name."""
@@ -64,6 +65,11 @@ def provider_of(wire: str, name: str, dialect: Any = None) -> Provider:
     if wire not in WIRES:
         msg = f"unknown wire {wire!r}; there are: {', '.join(sorted(WIRES))}"
         raise ValueError(msg)
+    if wire != _CHAT:
+        if dialect is not None:
+            msg = f"the wire {wire} has no dialects"
+            raise ValueError(msg)
+        return WIRES[wire](name)
     if isinstance(dialect, str):
         if dialect not in DIALECTS:
             msg = f"unknown dialect {dialect!r}; there are: {', '.join(sorted(DIALECTS))}"
@@ -72,7 +78,7 @@ def provider_of(wire: str, name: str, dialect: Any = None) -> Provider:
     elif dialect is not None and not isinstance(dialect, ChatDialect):
         msg = f"dialect is a ChatDialect or one of: {', '.join(sorted(DIALECTS))}; not {type(dialect).__name__}"
         raise TypeError(msg)
-    return WIRES[wire](name, dialect)
+    return OpenAIChat(name, dialect)
 
 
 _ABILITIES = ("attachment_types", "supports_schema", "supports_tools", "can_stream", "context_size")

@@ -120,7 +120,7 @@ class AnswerDecoder(Decoder):
         if self._is_whole(head, kind):
             self._body = bytearray()
 
-    def _end(self, _: bytes, items: list[Item]) -> None:
+    def _end(self, data: bytes, items: list[Item]) -> None:  # noqa: ARG002 - a Step, as _take
         if self._body is not None:
             self._whole(bytes(self._body), items)
             return

@@ -16,6 +16,7 @@ from .anthropic_answer import AnthropicDecoder
 from .anthropic_errors import error_of_response
 from .anthropic_options import AnthropicOptions
 from .anthropic_request import body_of, encode_body, headers_of
+from .extra_body import merge
 from .protocol import Provider, WireRequest
 
 
@@ -40,11 +41,7 @@ class Anthropic(Provider):
         `extra_body` is merged last, field by field; None takes a field out.
         """
         body = body_of(request, self.name)
-        for field, value in extra_body.items():
-            if value is None:
-                body.pop(field, None)
-            else:
-                body[field] = value
+        merge(body, extra_body)
         headers = {
             "content-type": "application/json",
             "accept": "text/event-stream" if body.get("stream") else "application/json",

@@ -16,6 +16,7 @@ import msgspec
 from llm_actors.errors import ModelError
 from llm_actors.messages import ModelRequest, Options, Secret
 
+from .extra_body import merge
 from .gemini_answer import GeminiDecoder
 from .gemini_errors import error_of_response
 from .gemini_options import GeminiOptions
@@ -47,11 +48,7 @@ class Gemini(Provider):
         `extra_body` is merged last, field by field; None takes a field out.
         """
         body = body_of(request, self.name)
-        for field, value in extra_body.items():
-            if value is None:
-                body.pop(field, None)
-            else:
-                body[field] = value
+        merge(body, extra_body)
         model = quote(request.model if "/" in request.model else f"models/{request.model}", safe="/")
         call = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
         headers = {

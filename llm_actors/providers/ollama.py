@@ -15,6 +15,7 @@ import msgspec
 from llm_actors.errors import ModelError
 from llm_actors.messages import ModelRequest, Options, Secret
 
+from .extra_body import merge
 from .ollama_answer import OllamaDecoder
 from .ollama_request import body_of
 from .openai_errors import error_of_response
@@ -53,10 +54,7 @@ class Ollama(Provider):
 
     fetches_urls = False
 
-    def __init__(self, name: str = "ollama", dialect: Any = None) -> None:
-        if dialect is not None:
-            msg = "the wire ollama has no dialects"
-            raise ValueError(msg)
+    def __init__(self, name: str = "ollama") -> None:
         self.name = name
         self.options = OllamaOptions
 
@@ -69,11 +67,7 @@ class Ollama(Provider):
         `extra_body` is merged last, field by field; None takes a field out.
         """
         body = body_of(request)
-        for field, value in extra_body.items():
-            if value is None:
-                body.pop(field, None)
-            else:
-                body[field] = value
+        merge(body, extra_body)
         headers = {
             "content-type": "application/json",
             "accept": "application/x-ndjson" if body.get("stream", True) else "application/json",

@@ -12,6 +12,7 @@ from typing import Any
 from llm_actors.errors import ModelError
 from llm_actors.messages import ModelRequest, Options, Secret
 
+from .extra_body import merge
 from .openai_chat_answer import ChatDecoder
 from .openai_chat_request import body_of, encode_body
 from .openai_dialect import ChatDialect, ChatOptions
@@ -42,11 +43,7 @@ class OpenAIChat(Provider):
         `extra_body` is merged last, field by field; None takes a field out.
         """
         body = body_of(request, self.name, self.dialect)
-        for field, value in extra_body.items():
-            if value is None:
-                body.pop(field, None)
-            else:
-                body[field] = value
+        merge(body, extra_body)
         headers = {
             "content-type": "application/json",
             "accept": "text/event-stream" if body.get("stream") else "application/json",

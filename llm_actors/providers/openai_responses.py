@@ -16,6 +16,7 @@ import msgspec
 from llm_actors.errors import ModelError
 from llm_actors.messages import ModelRequest, Options, Secret
 
+from .extra_body import merge
 from .openai_errors import error_of_response
 from .openai_responses_answer import ResponsesDecoder
 from .openai_responses_request import body_of
@@ -53,10 +54,7 @@ class OpenAIResponses(Provider):
 
     fetches_urls = True
 
-    def __init__(self, name: str = "openai", dialect: Any = None) -> None:
-        if dialect is not None:
-            msg = "the wire openai-responses has no dialects"
-            raise ValueError(msg)
+    def __init__(self, name: str = "openai") -> None:
         self.name = name
         self.options = ResponsesOptions
 
@@ -69,11 +67,7 @@ class OpenAIResponses(Provider):
         `extra_body` is merged last, field by field; None takes a field out.
         """
         body = body_of(request, self.name)
-        for field, value in extra_body.items():
-            if value is None:
-                body.pop(field, None)
-            else:
-                body[field] = value
+        merge(body, extra_body)
         headers = {
             "content-type": "application/json",
             "accept": "text/event-stream" if body.get("stream") else "application/json",

@@ -117,7 +117,7 @@ def test_an_unknown_wire_or_dialect_is_refused_with_the_list():
     with pytest.raises(TypeError, match="not int"):
         endpoint("mine", base_url=URL, dialect=number)
     assert wired(base_url=URL, dialect=ChatDialect(merge_users=True)).provider.dialect.merge_users
-    for wire in ("openai-responses", "ollama"):
+    for wire in ("openai-responses", "ollama", "anthropic", "gemini"):
         with pytest.raises(ValueError, match=f"{wire} has no dialects"):
             endpoint("mine", wire=wire, base_url=URL, dialect="openai")
     assert DIALECTS["openai"] == ChatDialect(longest_call_id=40)
